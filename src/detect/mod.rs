@@ -1,0 +1,38 @@
+//! Events and policy in, findings out: one file a family of findings.
+//!
+//! Stanzas are judged inside the shards by [`StanzaWatch`], for there are millions of them; everything else goes to
+//! [`Detector`]s in time order, after the shards, so that what spans conversations can be joined.
+
+pub mod finding;
+pub mod kinds;
+
+pub use finding::{Evidence, Finding};
+pub use kinds::{Kind, Layer, Severity};
+
+use crate::policy::Policy;
+use crate::protocol::Record;
+use std::sync::Arc;
+
+/// What detectors are told before the first event.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What the site allows; `None` where no policy was given: then only what is wrong anywhere is found.
+    pub policy: Option<Arc<Policy>>,
+    /// Words to try as Erlang cookies beside the built-in ones (`--cookie-list`).
+    pub cookie_words: Arc<[String]>,
+    /// Length up to which a term or text is quoted in evidence, in characters.
+    pub quote_chars: usize,
+}
+
+/// Judges events. One instance sees all events of a case, in time order.
+pub trait Detector: Send {
+    /// The next event.
+    fn on_record(&mut self, record: &Record, out: &mut Vec<Finding>);
+    /// No more events will come: report what only the end can tell.
+    fn finish(&mut self, out: &mut Vec<Finding>);
+}
+
+/// Every detector, in a fixed order.
+pub fn detectors(_settings: &Settings) -> Vec<Box<dyn Detector>> {
+    vec![]
+}

@@ -1,0 +1,28 @@
+//! Stub: to be written.
+use super::*;
+
+/// What this protocol reports.
+#[derive(Debug, Clone)]
+pub enum HttpEvent {}
+
+struct Stub;
+
+impl Decoder for Stub {
+    fn protocol(&self) -> &'static str {
+        "http"
+    }
+    fn data(&mut self, _chunk: &Chunk<'_>, _sink: &mut dyn Sink) -> Next {
+        Next::Opaque
+    }
+    fn gap(&mut self, _gap: &Gap<'_>, _sink: &mut dyn Sink) {}
+    fn end(&mut self, _end: &End<'_>, _sink: &mut dyn Sink) {}
+}
+
+/// Probe.
+pub fn probe(_opening: &Opening<'_>) -> Probe {
+    Probe::No
+}
+/// Start.
+pub fn start() -> Box<dyn Decoder> {
+    Box::new(Stub)
+}

@@ -1,0 +1,196 @@
+//! Conversation bytes in, events out: one folder a protocol, and how they stack.
+//!
+//! A conversation has one [`Decoder`] at a time. It starts as a probe that asks every entry of the registry whether
+//! the first bytes are its own (content first, ports as a hint), and a decoder may hand the rest of the conversation
+//! to another one: XMPP to TLS after STARTTLS, TLS (with keys) to XMPP, HTTP to WebSocket.
+
+pub mod dns;
+pub mod epmd;
+pub mod erldist;
+pub mod http;
+pub mod text;
+pub mod tls;
+pub mod xmpp;
+
+use crate::evidence::{Direction, FlowInfo, Seen, Sighting, Stamp};
+use std::sync::Arc;
+
+/// Bytes of one direction in stream order (TCP), or one datagram (UDP).
+#[derive(Debug, Clone, Copy)]
+pub struct Chunk<'a> {
+    /// The conversation.
+    pub flow: &'a Arc<FlowInfo>,
+    /// Who sent the bytes.
+    pub direction: Direction,
+    /// The bytes, never empty. They live no longer than the call: copy what must be kept.
+    pub data: &'a [u8],
+    /// Position of `data` in the direction's stream, counted from its first captured byte; gaps count.
+    pub offset: u64,
+    /// The frame that carried the bytes.
+    pub stamp: Stamp,
+}
+
+impl<'a> Chunk<'a> {
+    /// An event that lies in this chunk alone.
+    pub fn seen(&self) -> Seen<'a> {
+        self.seen_from(self.stamp)
+    }
+
+    /// An event that began in the frame of `first` and is complete with this chunk.
+    pub fn seen_from(&self, first: Stamp) -> Seen<'a> {
+        Seen { flow: self.flow, direction: self.direction, first, last: self.stamp }
+    }
+}
+
+/// Bytes of a stream that are not in the capture.
+#[derive(Debug, Clone, Copy)]
+pub struct Gap<'a> {
+    /// The conversation.
+    pub flow: &'a Arc<FlowInfo>,
+    /// Whose bytes are missing.
+    pub direction: Direction,
+    /// How many.
+    pub bytes: u64,
+    /// The frame that showed that they are missing.
+    pub stamp: Stamp,
+}
+
+/// The last word of a conversation: closed, timed out, given up, or the capture ended.
+#[derive(Debug, Clone, Copy)]
+pub struct End<'a> {
+    /// The conversation.
+    pub flow: &'a Arc<FlowInfo>,
+    /// Its last frame.
+    pub stamp: Stamp,
+}
+
+/// What a decoder wants done after a chunk.
+pub enum Next {
+    /// Go on with this decoder.
+    Continue,
+    /// The bytes of the chunk from `consumed` on, and all that follow in both directions, belong to another decoder.
+    Handover {
+        /// Bytes of the chunk that this decoder has used, at most its length.
+        consumed: usize,
+        /// Who goes on.
+        to: Box<dyn Decoder>,
+    },
+    /// Nothing more can be read from this conversation (encrypted without keys, or not what it seemed):
+    /// the rest is counted, not decoded. The decoder still gets its `end`.
+    Opaque,
+}
+
+/// Reads one conversation. Implementations hold bounded state and never panic, whatever the bytes.
+pub trait Decoder: Send {
+    /// Name in the flow table and in findings: `xmpp`, `epmd`, `erldist`, `dns`, `tls`, `http`, `text`.
+    fn protocol(&self) -> &'static str;
+    /// The next bytes of a direction, in order; for UDP, one datagram a call.
+    fn data(&mut self, chunk: &Chunk<'_>, sink: &mut dyn Sink) -> Next;
+    /// Bytes are missing before the next chunk of that direction: find the next message head before trusting bytes.
+    fn gap(&mut self, gap: &Gap<'_>, sink: &mut dyn Sink);
+    /// No more bytes will come: say what is known of what was unfinished.
+    fn end(&mut self, end: &End<'_>, sink: &mut dyn Sink);
+}
+
+/// Whether bytes are of a protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Probe {
+    /// Certainly, or as surely as bytes can tell.
+    Yes,
+    /// Certainly not.
+    No,
+    /// More bytes may tell.
+    Unsure,
+}
+
+/// The first bytes of a conversation, for a probe.
+#[derive(Debug, Clone, Copy)]
+pub struct Opening<'a> {
+    /// The conversation: ports are a hint.
+    pub flow: &'a FlowInfo,
+    /// First bytes from the opener; empty if none came yet.
+    pub from_orig: &'a [u8],
+    /// First bytes from the answerer; empty if none came yet.
+    pub from_resp: &'a [u8],
+}
+
+impl Opening<'_> {
+    /// `true` if either side uses one of these ports.
+    pub fn has_port(&self, ports: &[u16]) -> bool {
+        ports.contains(&self.flow.resp.port()) || ports.contains(&self.flow.orig.port())
+    }
+}
+
+/// What decoders report to. The pipeline's implementation fills tables, asks detectors, and keeps what crosses flows.
+pub trait Sink {
+    /// A stanza, borrowed: there are millions, and few are kept.
+    fn stanza(&mut self, seen: &Seen<'_>, stanza: &xmpp::Stanza<'_>);
+    /// Anything else.
+    fn event(&mut self, seen: &Seen<'_>, event: Event);
+    /// Something that could not be decoded, by a stable name such as `dns.unparsed` or `xmpp.resync`: counted in
+    /// `case.json` with the place where it was first seen, never silent.
+    fn skipped(&mut self, what: &'static str, stamp: Stamp);
+}
+
+/// An event that is kept: what was seen, and where.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// Where and when.
+    pub at: Sighting,
+    /// What.
+    pub event: Event,
+}
+
+/// All that decoders report, but for stanzas. Plain data: it leaves the shard.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// XMPP streams, logins, sessions, transfers.
+    Xmpp(xmpp::XmppEvent),
+    /// Erlang port mapper.
+    Epmd(epmd::EpmdEvent),
+    /// Erlang distribution.
+    ErlDist(erldist::DistEvent),
+    /// Domain names.
+    Dns(dns::DnsEvent),
+    /// TLS handshakes.
+    Tls(tls::TlsEvent),
+    /// HTTP requests and responses.
+    Http(http::HttpEvent),
+    /// Lines of a readable stream of no known protocol.
+    Text(text::TextEvent),
+}
+
+/// A protocol that can be told from the first bytes of a TCP stream.
+pub struct StreamProtocol {
+    /// As in [`Decoder::protocol`].
+    pub name: &'static str,
+    /// Tells whether an opening is of this protocol.
+    pub probe: fn(&Opening<'_>) -> Probe,
+    /// Starts a decoder; it is then fed from the first byte.
+    pub start: fn() -> Box<dyn Decoder>,
+}
+
+/// A protocol that can be told from one datagram.
+pub struct DatagramProtocol {
+    /// As in [`Decoder::protocol`].
+    pub name: &'static str,
+    /// Tells whether a datagram is of this protocol; the flow's ports are a hint.
+    pub probe: fn(&FlowInfo, &[u8]) -> Probe,
+    /// Starts a decoder for the flow; it is then fed every datagram.
+    pub start: fn() -> Box<dyn Decoder>,
+}
+
+/// Stream protocols in the order in which they are asked: strict formats before loose ones.
+pub const STREAM_PROTOCOLS: &[StreamProtocol] = &[
+    StreamProtocol { name: "tls", probe: tls::probe, start: tls::start },
+    StreamProtocol { name: "xmpp", probe: xmpp::probe, start: xmpp::start },
+    StreamProtocol { name: "http", probe: http::probe, start: http::start },
+    StreamProtocol { name: "epmd", probe: epmd::probe, start: epmd::start },
+    StreamProtocol { name: "erldist", probe: erldist::probe, start: erldist::start },
+    StreamProtocol { name: "dns", probe: dns::probe_stream, start: dns::start_stream },
+    StreamProtocol { name: "text", probe: text::probe, start: text::start },
+];
+
+/// Datagram protocols in the order in which they are asked.
+pub const DATAGRAM_PROTOCOLS: &[DatagramProtocol] =
+    &[DatagramProtocol { name: "dns", probe: dns::probe_datagram, start: dns::start_datagram }];

@@ -1,0 +1,240 @@
+//! Columns that grow by rows, cheaply: text is kept back to back, one allocation a column and not one a cell.
+
+use super::schema::{ColumnKind, ColumnSpec};
+use crate::evidence::CaptureId;
+use crate::secret::Masker;
+
+/// The values of one column.
+#[derive(Debug, Clone)]
+pub enum Column {
+    /// Text: cell `i` is `bytes[ends[i-1]..ends[i]]`; absent cells are empty and `false` in `present`.
+    Text {
+        /// All cells, back to back.
+        bytes: String,
+        /// Where each cell ends.
+        ends: Vec<usize>,
+        /// Whether the cell has a value.
+        present: Vec<bool>,
+    },
+    /// Numbers.
+    Number(Vec<Option<u64>>),
+    /// Flags.
+    Flag(Vec<Option<bool>>),
+    /// Times in nanoseconds since 1970.
+    Time(Vec<i64>),
+}
+
+impl Column {
+    fn new(kind: ColumnKind) -> Self {
+        match kind {
+            ColumnKind::Text => Self::Text { bytes: String::new(), ends: Vec::new(), present: Vec::new() },
+            ColumnKind::Number => Self::Number(Vec::new()),
+            ColumnKind::Flag => Self::Flag(Vec::new()),
+            ColumnKind::Time => Self::Time(Vec::new()),
+        }
+    }
+
+    /// The text cell of a row; `None` where absent or not a text column.
+    pub fn text(&self, row: usize) -> Option<&str> {
+        let Self::Text { bytes, ends, present } = self else { return None };
+        if !*present.get(row)? {
+            return None;
+        }
+        let start = if row == 0 { 0 } else { *ends.get(row - 1)? };
+        bytes.get(start..*ends.get(row)?)
+    }
+
+    /// Appends row `row` of `other`, a column of the same kind.
+    fn push_from(&mut self, other: &Column, row: usize) {
+        match (self, other) {
+            (Self::Text { bytes, ends, present }, other @ Column::Text { .. }) => {
+                let cell = other.text(row);
+                bytes.push_str(cell.unwrap_or_default());
+                ends.push(bytes.len());
+                present.push(cell.is_some());
+            }
+            (Self::Number(mine), Column::Number(theirs)) => mine.push(theirs.get(row).copied().flatten()),
+            (Self::Flag(mine), Column::Flag(theirs)) => mine.push(theirs.get(row).copied().flatten()),
+            (Self::Time(mine), Column::Time(theirs)) => mine.push(theirs.get(row).copied().unwrap_or_default()),
+            _ => debug_assert!(false, "columns of different kinds"),
+        }
+    }
+}
+
+/// Rows of one table, by column.
+#[derive(Debug, Clone)]
+pub struct Rows {
+    spec: &'static [ColumnSpec],
+    columns: Vec<Column>,
+    len: usize,
+}
+
+impl Rows {
+    /// No rows of a table with these columns.
+    pub fn new(spec: &'static [ColumnSpec]) -> Self {
+        Self { spec, columns: spec.iter().map(|(_, kind)| Column::new(*kind)).collect(), len: 0 }
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// `true` if there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Names and kinds.
+    pub fn spec(&self) -> &'static [ColumnSpec] {
+        self.spec
+    }
+
+    /// The columns, in the order of the spec.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// Time of a row: the first column of every table.
+    pub fn time_ns(&self, row: usize) -> i64 {
+        match self.columns.first() {
+            Some(Column::Time(times)) => times.get(row).copied().unwrap_or_default(),
+            _ => 0,
+        }
+    }
+
+    /// Appends row `row` of `other`, which has the same columns.
+    pub fn push_from(&mut self, other: &Rows, row: usize) {
+        for (mine, theirs) in self.columns.iter_mut().zip(&other.columns) {
+            mine.push_from(theirs, row);
+        }
+        self.len += 1;
+    }
+
+    /// Bytes of text held, for deciding when to write.
+    pub fn text_bytes(&self) -> usize {
+        let text = |column: &Column| if let Column::Text { bytes, .. } = column { bytes.len() } else { 0 };
+        self.columns.iter().map(text).sum()
+    }
+}
+
+/// Writes one row: call a method a column, in schema order. A row that is given too few values is filled with nulls
+/// when the writer is dropped, and what is too much or of the wrong kind is an error in the program that debug builds
+/// stop at.
+pub struct RowWriter<'a> {
+    rows: &'a mut Rows,
+    masker: &'a Masker,
+    captures: &'a [String],
+    next: usize,
+}
+
+impl<'a> RowWriter<'a> {
+    pub(super) fn new(rows: &'a mut Rows, masker: &'a Masker, captures: &'a [String]) -> Self {
+        Self { rows, masker, captures, next: 0 }
+    }
+
+    fn column(&mut self) -> Option<&mut Column> {
+        let column = self.rows.columns.get_mut(self.next);
+        debug_assert!(column.is_some(), "more values than columns");
+        self.next += 1;
+        column
+    }
+
+    /// A text value, or none.
+    pub fn text(&mut self, value: Option<&str>) -> &mut Self {
+        match self.column() {
+            Some(Column::Text { bytes, ends, present }) => {
+                bytes.push_str(value.unwrap_or_default());
+                ends.push(bytes.len());
+                present.push(value.is_some());
+            }
+            _ => debug_assert!(false, "column {} takes no text", self.next - 1),
+        }
+        self
+    }
+
+    /// A text value that is there.
+    pub fn str(&mut self, value: &str) -> &mut Self {
+        self.text(Some(value))
+    }
+
+    /// A text value by its `Display`, without an allocation of its own.
+    pub fn display(&mut self, value: impl std::fmt::Display) -> &mut Self {
+        use std::fmt::Write;
+        match self.column() {
+            Some(Column::Text { bytes, ends, present }) => {
+                // Writing to a String cannot fail.
+                let _ = write!(bytes, "{value}");
+                ends.push(bytes.len());
+                present.push(true);
+            }
+            _ => debug_assert!(false, "column {} takes no text", self.next - 1),
+        }
+        self
+    }
+
+    /// A secret: masked unless the run reveals secrets.
+    pub fn secret(&mut self, value: Option<&str>) -> &mut Self {
+        let masker = self.masker;
+        match value {
+            Some(secret) => self.text(Some(&masker.show(secret))),
+            None => self.text(None),
+        }
+    }
+
+    /// The name of a capture.
+    pub fn capture(&mut self, id: CaptureId) -> &mut Self {
+        let captures = self.captures;
+        self.text(captures.get(id.0 as usize).map(String::as_str))
+    }
+
+    /// A number, or none.
+    pub fn number(&mut self, value: impl Into<Option<u64>>) -> &mut Self {
+        match self.column() {
+            Some(Column::Number(cells)) => cells.push(value.into()),
+            _ => debug_assert!(false, "column {} takes no number", self.next - 1),
+        }
+        self
+    }
+
+    /// A flag, or none.
+    pub fn flag(&mut self, value: impl Into<Option<bool>>) -> &mut Self {
+        match self.column() {
+            Some(Column::Flag(cells)) => cells.push(value.into()),
+            _ => debug_assert!(false, "column {} takes no flag", self.next - 1),
+        }
+        self
+    }
+
+    /// A time in nanoseconds since 1970.
+    pub fn time(&mut self, value: i64) -> &mut Self {
+        match self.column() {
+            Some(Column::Time(cells)) => cells.push(value),
+            _ => debug_assert!(false, "column {} takes no time", self.next - 1),
+        }
+        self
+    }
+}
+
+impl Drop for RowWriter<'_> {
+    fn drop(&mut self) {
+        debug_assert!(
+            self.next == self.rows.columns.len() || std::thread::panicking(),
+            "{} values for {} columns",
+            self.next,
+            self.rows.columns.len()
+        );
+        for column in self.rows.columns.iter_mut().skip(self.next) {
+            match column {
+                Column::Text { bytes, ends, present } => {
+                    ends.push(bytes.len());
+                    present.push(false);
+                }
+                Column::Number(cells) => cells.push(None),
+                Column::Flag(cells) => cells.push(None),
+                Column::Time(cells) => cells.push(0),
+            }
+        }
+        self.rows.len += 1;
+    }
+}

@@ -1,0 +1,44 @@
+//! Rows in columns: what tables are made of, before a file format is chosen.
+//!
+//! Rows are appended inside shards and written by [`crate::report`]; this module knows neither. All columns of all
+//! tables stand in [`schema`]; what becomes a row of what, in the files beside it.
+
+pub mod columns;
+pub mod rows;
+pub mod schema;
+
+pub use columns::{Column, RowWriter, Rows};
+pub use schema::{ColumnKind, TableId};
+
+use crate::secret::Masker;
+use std::sync::Arc;
+
+/// The rows of all tables that a stretch of work has produced.
+#[derive(Debug, Clone)]
+pub struct Tables {
+    rows: Vec<Rows>,
+    masker: Masker,
+    captures: Arc<[String]>,
+}
+
+impl Tables {
+    /// No rows yet; secrets will pass through `masker`, and captures appear by their name in `captures`.
+    pub fn new(masker: Masker, captures: Arc<[String]>) -> Self {
+        Self { rows: TableId::ALL.iter().map(|id| Rows::new(id.columns())).collect(), masker, captures }
+    }
+
+    /// Starts a row of a table: every column must then be given a value, in schema order.
+    pub fn row(&mut self, table: TableId) -> RowWriter<'_> {
+        RowWriter::new(&mut self.rows[table as usize], &self.masker, &self.captures)
+    }
+
+    /// The rows of one table.
+    pub fn rows(&self, table: TableId) -> &Rows {
+        &self.rows[table as usize]
+    }
+
+    /// Takes the rows of one table out, leaving none.
+    pub fn take(&mut self, table: TableId) -> Rows {
+        std::mem::replace(&mut self.rows[table as usize], Rows::new(table.columns()))
+    }
+}

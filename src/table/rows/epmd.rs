@@ -1,0 +1,8 @@
+//! Rows of epmd events.
+
+use crate::evidence::Seen;
+use crate::protocol::epmd::EpmdEvent;
+use crate::table::Tables;
+
+/// Appends the rows that an event stands for.
+pub fn append(_tables: &mut Tables, _seen: &Seen<'_>, _event: &EpmdEvent) {}

@@ -1,0 +1,25 @@
+//! What becomes a row of which table: one file a protocol.
+
+use super::Tables;
+use crate::evidence::Seen;
+use crate::protocol::Event;
+
+pub mod dns;
+pub mod epmd;
+pub mod erldist;
+pub mod http;
+pub mod tls;
+pub mod xmpp;
+
+/// Appends the rows that an event stands for, if any.
+pub fn append(tables: &mut Tables, seen: &Seen<'_>, event: &Event) {
+    match event {
+        Event::Xmpp(event) => xmpp::append(tables, seen, event),
+        Event::Epmd(event) => epmd::append(tables, seen, event),
+        Event::ErlDist(event) => erldist::append(tables, seen, event),
+        Event::Dns(event) => dns::append(tables, seen, event),
+        Event::Tls(event) => tls::append(tables, seen, event),
+        Event::Http(event) => http::append(tables, seen, event),
+        Event::Text(_) => {}
+    }
+}

@@ -1,0 +1,8 @@
+//! Rows of tls events.
+
+use crate::evidence::Seen;
+use crate::protocol::tls::TlsEvent;
+use crate::table::Tables;
+
+/// Appends the rows that an event stands for.
+pub fn append(_tables: &mut Tables, _seen: &Seen<'_>, _event: &TlsEvent) {}

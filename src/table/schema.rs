@@ -1,0 +1,106 @@
+//! Every column of every table. Scripts rely on names: add, do not rename.
+
+/// What a column holds. Every column may hold nulls but `Time`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColumnKind {
+    /// UTF-8 text.
+    Text,
+    /// A whole number.
+    Number,
+    /// True or false.
+    Flag,
+    /// Nanoseconds since 1970-01-01 UTC.
+    Time,
+}
+
+use ColumnKind::{Flag, Number, Text, Time};
+
+/// Name and kind of a column.
+pub type ColumnSpec = (&'static str, ColumnKind);
+
+macro_rules! tables {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal [$($column:literal: $kind:ident),* $(,)?])*) => {
+        /// A table of the case folder.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum TableId { $($(#[$doc])* $variant),* }
+
+        impl TableId {
+            /// All tables, in the order of their discriminants.
+            pub const ALL: &'static [TableId] = &[$(TableId::$variant),*];
+
+            /// File name without ending.
+            pub fn name(self) -> &'static str {
+                match self { $(TableId::$variant => $name),* }
+            }
+
+            /// Its columns, in order.
+            pub fn columns(self) -> &'static [ColumnSpec] {
+                match self { $(TableId::$variant => &[$(($column, $kind)),*]),* }
+            }
+        }
+    };
+}
+
+tables! {
+    /// Conversations.
+    Flows = "flows" [
+        "time": Time, "end_time": Time, "capture": Text, "first_frame": Number, "last_frame": Number, "flow": Text,
+        "transport": Text, "protocol": Text, "src": Text, "dst": Text, "tunnel": Text, "state": Text,
+        "packets_out": Number, "packets_in": Number, "bytes_out": Number, "bytes_in": Number,
+        "payload_out": Number, "payload_in": Number, "flags_out": Text, "flags_in": Text,
+        "missing_out": Number, "missing_in": Number, "retransmitted": Number, "conflicting_overlaps": Number,
+        "duration_ns": Number, "ended_by": Text, "first_bytes": Text,
+    ]
+    /// XMPP streams.
+    XmppStreams = "xmpp_streams" [
+        "time": Time, "end_time": Time, "capture": Text, "first_frame": Number, "last_frame": Number, "flow": Text,
+        "kind": Text, "client": Text, "server": Text, "domain": Text, "from_domain": Text, "jid": Text, "stream_id": Text,
+        "tls": Text, "tls_version": Text, "compression": Text, "offered_starttls": Flag,
+        "mechanism": Text, "outcome": Text, "stanzas_out": Number, "stanzas_in": Number, "error": Text,
+    ]
+    /// XMPP stanzas.
+    Stanzas = "stanzas" [
+        "time": Time, "capture": Text, "frame": Number, "flow": Text, "src": Text, "dst": Text,
+        "kind": Text, "from": Text, "to": Text, "type": Text, "id": Text, "body": Text, "children": Text, "bytes": Number,
+    ]
+    /// Logins and other secrets seen, of any protocol.
+    Credentials = "credentials" [
+        "time": Time, "capture": Text, "frame": Number, "flow": Text, "src": Text, "dst": Text, "protocol": Text,
+        "mechanism": Text, "username": Text, "jid": Text, "secret": Text, "outcome": Text, "encrypted": Flag,
+    ]
+    /// Files moved.
+    Transfers = "transfers" [
+        "time": Time, "end_time": Time, "capture": Text, "first_frame": Number, "last_frame": Number, "flow": Text,
+        "method": Text, "name": Text, "size": Number, "offered_size": Number, "sha256": Text, "from": Text, "to": Text,
+        "complete": Flag, "relay": Flag, "saved_as": Text,
+    ]
+    /// Erlang port mapper requests with their answers.
+    Epmd = "epmd" [
+        "time": Time, "capture": Text, "frame": Number, "flow": Text, "src": Text, "dst": Text,
+        "request": Text, "name": Text, "port": Number, "answer": Text, "detail": Text,
+    ]
+    /// Erlang distribution: handshakes and messages.
+    ErlDist = "erldist" [
+        "time": Time, "capture": Text, "frame": Number, "flow": Text, "src": Text, "dst": Text, "node": Text, "peer": Text,
+        "operation": Text, "caller": Text, "target": Text, "module": Text, "function": Text, "arguments": Text,
+        "result": Text, "term": Text,
+    ]
+    /// DNS queries with their answers.
+    Dns = "dns" [
+        "time": Time, "capture": Text, "frame": Number, "answer_frame": Number, "flow": Text, "client": Text, "server": Text,
+        "transport": Text, "id": Number, "opcode": Text, "name": Text, "type": Text, "rcode": Text, "flags": Text,
+        "answers": Text, "authority": Text, "additional": Text, "edns": Text, "rtt_ns": Number,
+    ]
+    /// TLS handshakes.
+    Tls = "tls" [
+        "time": Time, "capture": Text, "first_frame": Number, "flow": Text, "src": Text, "dst": Text, "version": Text,
+        "cipher": Text, "sni": Text, "alpn": Text, "subject": Text, "issuer": Text, "not_before": Text, "not_after": Text,
+        "via_starttls": Flag,
+    ]
+    /// HTTP exchanges.
+    Http = "http" [
+        "time": Time, "capture": Text, "frame": Number, "flow": Text, "src": Text, "dst": Text, "method": Text, "host": Text,
+        "path": Text, "status": Number, "user_agent": Text, "content_type": Text, "request_bytes": Number,
+        "response_bytes": Number, "response_sha256": Text,
+    ]
+}
