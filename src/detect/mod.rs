@@ -36,3 +36,19 @@ pub trait Detector: Send {
 pub fn detectors(_settings: &Settings) -> Vec<Box<dyn Detector>> {
     vec![]
 }
+
+/// Judges stanzas inside a shard: one instance a shard, state only of the conversations that it sees.
+pub trait StanzaWatch: Send {
+    /// The next stanza. Findings may repeat across shards; those that say the same of the same pair are joined later.
+    fn on_stanza(
+        &mut self,
+        seen: &crate::evidence::Seen<'_>,
+        stanza: &crate::protocol::xmpp::Stanza<'_>,
+        out: &mut Vec<Finding>,
+    );
+}
+
+/// Every stanza watch, in a fixed order.
+pub fn stanza_watches(_settings: &Settings) -> Vec<Box<dyn StanzaWatch>> {
+    vec![]
+}

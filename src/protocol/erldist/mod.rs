@@ -1,9 +1,10 @@
 //! Stub: to be written.
-use super::*;
+pub mod event;
+pub mod term;
 
-/// What this protocol reports.
-#[derive(Debug, Clone)]
-pub enum DistEvent {}
+pub use event::*;
+
+use super::*;
 
 struct Stub;
 

@@ -1,9 +1,9 @@
 //! Stub: to be written.
-use super::*;
+pub mod event;
 
-/// What this protocol reports.
-#[derive(Debug, Clone)]
-pub enum TextEvent {}
+pub use event::*;
+
+use super::*;
 
 struct Stub;
 

@@ -1,0 +1,49 @@
+//! What the HTTP decoder reports.
+
+use crate::evidence::Stamp;
+
+/// HTTP/1 exchanges.
+#[derive(Debug, Clone)]
+pub enum HttpEvent {
+    /// A request with its response, if one was seen. Sighted in the asking direction; `last` is the response's end.
+    Exchange(Box<HttpExchange>),
+}
+
+/// One half of an exchange.
+#[derive(Debug, Clone, Default)]
+pub struct HttpMessage {
+    /// Header fields in order, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// First bytes of the body after chunked decoding, at most 65,536.
+    pub body: Vec<u8>,
+    /// Length of the whole body as far as it was captured.
+    pub body_bytes: u64,
+    /// SHA-256 of the whole body as far as it was captured.
+    pub body_sha256: [u8; 32],
+    /// The body's end was seen and nothing of it is missing.
+    pub complete: bool,
+    /// Where it begins and ends.
+    pub frames: (Stamp, Stamp),
+}
+
+impl HttpMessage {
+    /// Value of the first field of this (lower-case) name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// A request with its response.
+#[derive(Debug, Clone, Default)]
+pub struct HttpExchange {
+    /// Method as sent.
+    pub method: String,
+    /// Request target as sent.
+    pub target: String,
+    /// Request.
+    pub request: HttpMessage,
+    /// Status code.
+    pub status: Option<u16>,
+    /// Response.
+    pub response: Option<HttpMessage>,
+}

@@ -1,0 +1,179 @@
+//! What the XMPP decoder reports beside stanzas.
+
+use crate::evidence::Stamp;
+use std::net::SocketAddr;
+
+/// Streams, logins, transfers.
+#[derive(Debug, Clone)]
+pub enum XmppEvent {
+    /// A login reached its outcome, or the stream ended before it did.
+    Login(Login),
+    /// A stream ended: all that is known of it. One a TCP connection; restarts do not end it.
+    Stream(Box<StreamSummary>),
+    /// A file was offered, by SI (XEP-0095/0096) or Jingle (XEP-0234).
+    Offer(FileOffer),
+    /// In-band bytes (XEP-0047) as they crossed one connection: a relayed file crosses two or more.
+    Ibb(Box<IbbTransfer>),
+    /// A server dialback key (XEP-0220) crossed readable.
+    DialbackKey {
+        /// Originating domain.
+        from: String,
+        /// Receiving domain.
+        to: String,
+        /// The key.
+        key: String,
+    },
+}
+
+/// Kind of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StreamKind {
+    /// Client to server.
+    C2s,
+    /// Server to server.
+    S2s,
+    /// External component (XEP-0114).
+    Component,
+}
+
+impl StreamKind {
+    /// `c2s`, `s2s`, `component`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::C2s => "c2s",
+            Self::S2s => "s2s",
+            Self::Component => "component",
+        }
+    }
+}
+
+/// How a login ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// The server accepted it.
+    Success,
+    /// The server refused it, or the client aborted.
+    Failure,
+    /// The capture does not show.
+    Unknown,
+}
+
+impl Outcome {
+    /// `success`, `failure`, `unknown`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failure => "failure",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// What a login gave away to who reads along.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Disclosure {
+    /// The password itself.
+    Password(String),
+    /// Challenge and response: a password can be tried against them.
+    Guessable,
+    /// A bearer token.
+    Token(String),
+    /// Nothing of use (EXTERNAL, ANONYMOUS).
+    Nothing,
+}
+
+/// A login attempt. The [`crate::evidence::Sighting`] runs from the attempt to its outcome, in the client's direction.
+#[derive(Debug, Clone)]
+pub struct Login {
+    /// SASL name as on the wire, or `iq-auth`, `iq-auth-digest`, and so on as the contract names them.
+    pub mechanism: String,
+    /// Authentication identity as sent; `None` where the mechanism sends none.
+    pub username: Option<String>,
+    /// Bare JID it stands for, where it can be told (`username@domain of the stream`).
+    pub jid: Option<String>,
+    /// What was given away.
+    pub disclosure: Disclosure,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// `true` inside TLS that was opened with keys.
+    pub encrypted: bool,
+}
+
+/// What is known of a stream when it ends.
+#[derive(Debug, Clone)]
+pub struct StreamSummary {
+    /// c2s, s2s, component.
+    pub kind: StreamKind,
+    /// The side that opened the stream, by content.
+    pub client: SocketAddr,
+    /// The other side.
+    pub server: SocketAddr,
+    /// The domain that was asked for (`to` of the client's header, or `from` of the server's).
+    pub domain: Option<String>,
+    /// `from` of an s2s opener's header.
+    pub from_domain: Option<String>,
+    /// Full JID bound to a c2s stream.
+    pub jid: Option<String>,
+    /// Stream id that the server gave last.
+    pub stream_id: Option<String>,
+    /// `starttls` or `direct`; `None` in clear.
+    pub tls: Option<&'static str>,
+    /// `TLSv1.2`, `TLSv1.3`, where seen.
+    pub tls_version: Option<String>,
+    /// `zlib`, if the stream is compressed.
+    pub compression: Option<&'static str>,
+    /// The features offered STARTTLS; `None` if no features were seen.
+    pub offered_starttls: Option<bool>,
+    /// Mechanism of the last login.
+    pub mechanism: Option<String>,
+    /// Outcome of the last login.
+    pub outcome: Option<Outcome>,
+    /// Stanzas in clear from client and from server.
+    pub stanzas: [u64; 2],
+    /// First stanza in clear, as evidence.
+    pub first_stanza: Option<Stamp>,
+    /// First frame with a byte of the stream.
+    pub first: Stamp,
+    /// Last frame.
+    pub last: Stamp,
+    /// Condition of a stream error, e.g. `not-authorized`.
+    pub error: Option<String>,
+}
+
+/// A file offered for a later transfer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileOffer {
+    /// `si` or `jingle`.
+    pub via: &'static str,
+    /// Session: the SI id, or the Jingle session id.
+    pub session: String,
+    /// Bytestream that will carry it, where the negotiation names one apart from the session (Jingle transports).
+    pub transport_sid: Option<String>,
+    /// Full JID of who offers, where known.
+    pub from: Option<String>,
+    /// Full JID of who is offered.
+    pub to: Option<String>,
+    /// File name as offered.
+    pub name: Option<String>,
+    /// Size as offered, in bytes.
+    pub size: Option<u64>,
+}
+
+/// In-band bytes over one connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IbbTransfer {
+    /// Bytestream id.
+    pub sid: String,
+    /// Full JID of who sends the bytes, where known.
+    pub from: Option<String>,
+    /// Full JID of who receives them.
+    pub to: Option<String>,
+    /// Bytes decoded, in sequence order.
+    pub bytes: u64,
+    /// SHA-256 of these bytes.
+    pub sha256: [u8; 32],
+    /// Opening and closing were seen, and every block between them.
+    pub complete: bool,
+    /// Blocks missing from the sequence, as far as it shows.
+    pub missing_blocks: u64,
+}
