@@ -4,6 +4,7 @@
 //! the first bytes are its own (content first, ports as a hint), and a decoder may hand the rest of the conversation
 //! to another one: XMPP to TLS after STARTTLS, TLS (with keys) to XMPP, HTTP to WebSocket.
 
+pub mod conversation;
 pub mod dns;
 pub mod epmd;
 pub mod erldist;
@@ -13,6 +14,7 @@ pub mod tls;
 pub mod xmpp;
 
 pub use crate::flow::{Chunk, End, Gap};
+pub use conversation::Conversation;
 
 use crate::evidence::{FlowInfo, Seen, Sighting, Stamp};
 
