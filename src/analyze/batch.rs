@@ -1,12 +1,16 @@
 //! A batch of frames through the shards: headers in parallel, fragments in order, conversations in parallel.
 
-use super::shard::{Shard, Skipped, note_skipped};
-use crate::capture::Batch;
+use super::shard::Shard;
+use crate::capture::{Batch, Frame};
+use crate::evidence::Stamp;
 use crate::flow::half::{Place, Recall};
 use crate::flow::{FlowKey, PacketView};
-use crate::packet::{self, Decoded, Defragmenter, Packet, Reassembled};
+use crate::packet::{
+    self, DecodeCounts, Decoded, Defragmenter, FragmentCounts, FragmentLimits, NotIp, Packet, Reassembled,
+};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Frames that are decoded by one thread at a time: enough to outweigh handing them over.
 const FRAMES_A_TASK: usize = 512;
@@ -17,20 +21,41 @@ pub struct Dealer {
     decoded: Vec<(Decoded, u16)>,
     hands: Vec<Vec<u32>>,
     batch_number: u32,
-    counts: BTreeMap<&'static str, u64>,
-    skipped: Skipped,
+    counts: DealCounts,
+}
+
+/// What became of the frames.
+#[derive(Debug, Clone, Default)]
+pub struct DealCounts {
+    /// Frames and packets.
+    pub frames: DecodeCounts,
+    /// Fragments.
+    pub fragments: FragmentCounts,
+    /// Where a frame that cannot be decoded was first seen, by reason.
+    pub first_undecodable: BTreeMap<&'static str, Stamp>,
+}
+
+/// A packet that is not simply what its frame holds: put together from fragments, or one of several.
+struct Extra {
+    packet: Packet,
+    data: ExtraData,
+    stamp: Stamp,
+}
+
+enum ExtraData {
+    Frame(usize),
+    Datagram(Arc<[u8]>),
 }
 
 impl Dealer {
     /// Deals to so many shards.
     pub fn new(shards: usize) -> Self {
         Self {
-            defragmenter: Defragmenter::default(),
+            defragmenter: Defragmenter::new(FragmentLimits::default()),
             decoded: Vec::new(),
             hands: vec![Vec::new(); shards],
             batch_number: 0,
-            counts: BTreeMap::new(),
-            skipped: Skipped::new(),
+            counts: DealCounts::default(),
         }
     }
 
@@ -38,9 +63,8 @@ impl Dealer {
     pub fn run(&mut self, batch: &Batch, shards: &mut [Shard]) {
         self.batch_number += 1;
         self.decode(batch);
-        let datagrams = self.deal(batch);
-        let table =
-            PacketTable { batch, decoded: &self.decoded, datagrams: &datagrams, batch_number: self.batch_number };
+        let extras = self.deal(batch);
+        let table = PacketTable { batch, decoded: &self.decoded, extras: &extras, batch_number: self.batch_number };
         shards.par_iter_mut().zip(&self.hands).for_each(|(shard, hand)| {
             for &index in hand {
                 if let Some(view) = table.view(index) {
@@ -50,18 +74,15 @@ impl Dealer {
         });
     }
 
-    /// Sums over all batches, and what was skipped; nothing more will be dealt.
-    pub fn finish(mut self) -> (BTreeMap<&'static str, u64>, Skipped) {
-        for (what, count) in self.defragmenter.finish() {
-            *self.counts.entry(what).or_default() += count;
-        }
-        (self.counts, self.skipped)
+    /// Sums over all batches; nothing more will be dealt.
+    pub fn finish(self) -> DealCounts {
+        DealCounts { fragments: self.defragmenter.finish(), ..self.counts }
     }
 
     fn decode(&mut self, batch: &Batch) {
         let shards = self.hands.len();
         let decode = |index: usize| {
-            let Some(frame) = batch.frame(index) else { return (Decoded::NotIp { ether_type: 0 }, 0) };
+            let Some(frame) = batch.frame(index) else { return (Decoded::NotIp(NotIp::Other), 0) };
             let decoded = packet::decode(&frame);
             let shard = match &decoded {
                 Decoded::Packet(packet) => FlowKey::of(packet).0.shard(shards) as u16,
@@ -73,91 +94,117 @@ impl Dealer {
     }
 
     /// Deals packets in frame order; fragments are put together on the way.
-    fn deal(&mut self, batch: &Batch) -> Vec<Reassembled> {
+    fn deal(&mut self, batch: &Batch) -> Vec<Extra> {
         self.hands.iter_mut().for_each(Vec::clear);
-        let mut datagrams = Vec::new();
-        let mut bad_checksums = 0;
-        let mut packets = 0;
-        let mut cut = 0;
-        for (index, (decoded, shard)) in self.decoded.iter().enumerate() {
-            let Some(record) = batch.frames.get(index) else { continue };
-            match decoded {
-                Decoded::Packet(packet) => {
-                    packets += 1;
-                    bad_checksums += u64::from(packet.bad_checksum);
-                    cut += u64::from(packet.payload_len < packet.wire_payload_len);
-                    if let Some(hand) = self.hands.get_mut(usize::from(*shard)) {
-                        hand.push(index as u32);
-                    }
+        let mut extras = Vec::new();
+        let decoded = std::mem::take(&mut self.decoded);
+        for (index, (decoded, shard)) in decoded.iter().enumerate() {
+            self.counts.frames.add(decoded);
+            if let Decoded::Packet(_) = decoded {
+                if let Some(hand) = self.hands.get_mut(usize::from(*shard)) {
+                    hand.push(index as u32);
                 }
-                Decoded::Fragment(fragment) => {
-                    let Some(frame) = batch.frame(index) else { continue };
-                    let Some(whole) = self.defragmenter.push(&frame, fragment) else { continue };
-                    let shard = FlowKey::of(&whole.packet).0.shard(self.hands.len());
-                    packets += 1;
-                    if let Some(hand) = self.hands.get_mut(shard) {
-                        hand.push((self.decoded.len() + datagrams.len()) as u32);
-                    }
-                    datagrams.push(whole);
-                }
-                Decoded::NotIp { .. } => *self.counts.entry("frames_not_ip").or_default() += 1,
-                Decoded::Undecodable { what } => note_skipped(&mut self.skipped, what, 1, record.stamp),
+            } else if let Some(frame) = batch.frame(index) {
+                self.deal_other(decoded, index, &frame, &mut extras);
             }
         }
-        let sums = [
-            ("frames", batch.len() as u64),
-            ("packets", packets),
-            ("bad_checksums", bad_checksums),
-            ("truncated_packets", cut),
-        ];
-        for (what, count) in sums.into_iter().filter(|(_, count)| *count > 0) {
-            *self.counts.entry(what).or_default() += count;
+        self.decoded = decoded;
+        let frames = self.decoded.len();
+        for (number, extra) in extras.iter().enumerate() {
+            let shard = FlowKey::of(&extra.packet).0.shard(self.hands.len());
+            if let Some(hand) = self.hands.get_mut(shard) {
+                hand.push((frames + number) as u32);
+            }
         }
-        datagrams
+        self.restore_order(batch, &extras);
+        extras
+    }
+
+    fn deal_other(&mut self, decoded: &Decoded, index: usize, frame: &Frame<'_>, extras: &mut Vec<Extra>) {
+        match decoded {
+            Decoded::Packet(packet) => {
+                extras.push(Extra { packet: packet.clone(), data: ExtraData::Frame(index), stamp: frame.stamp });
+            }
+            Decoded::Fragment(fragment) => {
+                if let Some(whole) = self.defragmenter.push(frame, fragment) {
+                    self.counts.frames.add(&whole.decoded);
+                    deal_datagram(whole, frame.stamp, extras);
+                }
+            }
+            Decoded::Several(inner) => {
+                for one in inner {
+                    self.deal_other(one, index, frame, extras);
+                }
+            }
+            Decoded::NotIp(_) => {}
+            Decoded::Undecodable { what } => {
+                self.counts.first_undecodable.entry(what).or_insert(frame.stamp);
+            }
+        }
+    }
+
+    /// Extras were dealt last: they go where their frame stands, so that every shard sees capture order.
+    fn restore_order(&mut self, batch: &Batch, extras: &[Extra]) {
+        if extras.is_empty() {
+            return;
+        }
+        let frames = self.decoded.len();
+        let order = |index: &u32| match extras.get((*index as usize).wrapping_sub(frames)) {
+            Some(extra) => extra.stamp.order(),
+            None => batch.frames.get(*index as usize).map(|record| record.stamp.order()).unwrap_or_default(),
+        };
+        let first = frames as u32;
+        for hand in self.hands.iter_mut().filter(|hand| hand.last().is_some_and(|last| *last >= first)) {
+            // A file whose frames go back in time keeps its own order: then extras stay at the end of the batch.
+            if hand.iter().filter(|index| **index < first).is_sorted_by_key(|index| order(index)) {
+                hand.sort_by_key(order);
+            }
+        }
     }
 }
 
-/// Finds a packet of the batch by its number: first the frames, then the datagrams put together.
+fn deal_datagram(whole: Reassembled, stamp: Stamp, extras: &mut Vec<Extra>) {
+    let Reassembled { data, decoded, .. } = whole;
+    let mut rest = vec![decoded];
+    while let Some(decoded) = rest.pop() {
+        match decoded {
+            Decoded::Packet(packet) => {
+                extras.push(Extra { packet, data: ExtraData::Datagram(Arc::clone(&data)), stamp });
+            }
+            Decoded::Several(inner) => rest.extend(inner.into_iter().rev()),
+            Decoded::Fragment(_) | Decoded::NotIp(_) | Decoded::Undecodable { .. } => {}
+        }
+    }
+}
+
+/// Finds a packet of the batch by its number: first the frames, then the extras.
 struct PacketTable<'a> {
     batch: &'a Batch,
     decoded: &'a [(Decoded, u16)],
-    datagrams: &'a [Reassembled],
+    extras: &'a [Extra],
     batch_number: u32,
 }
 
-impl PacketTable<'_> {
-    fn view(&self, index: u32) -> Option<PacketView<'_>> {
-        let place = Place { batch: self.batch_number, packet: index };
-        let index = index as usize;
-        match self.decoded.get(index) {
-            Some((Decoded::Packet(packet), _)) => {
-                let frame = self.batch.frame(index)?;
-                Some(PacketView { packet, data: frame.data, stamp: frame.stamp, place })
-            }
-            Some(_) => None,
-            None => {
-                let whole = self.datagrams.get(index - self.decoded.len())?;
-                Some(PacketView { packet: &whole.packet, data: &whole.data, stamp: whole.stamp, place })
-            }
-        }
-    }
-
-    fn packet(&self, index: u32) -> Option<&Packet> {
-        self.view(index).map(|view| view.packet)
+impl<'a> PacketTable<'a> {
+    fn view(&self, number: u32) -> Option<PacketView<'a>> {
+        let place = Place { batch: self.batch_number, packet: number };
+        let index = number as usize;
+        let Some((decoded, _)) = self.decoded.get(index) else {
+            let extra = self.extras.get(index - self.decoded.len())?;
+            let data = match &extra.data {
+                ExtraData::Frame(index) => self.batch.frame(*index)?.data,
+                ExtraData::Datagram(data) => data,
+            };
+            return Some(PacketView { packet: &extra.packet, data, stamp: extra.stamp, place });
+        };
+        let Decoded::Packet(packet) = decoded else { return None };
+        let frame = self.batch.frame(index)?;
+        Some(PacketView { packet, data: frame.data, stamp: frame.stamp, place })
     }
 }
 
 impl Recall for PacketTable<'_> {
     fn payload(&self, place: Place) -> Option<&[u8]> {
-        if place.batch != self.batch_number {
-            return None;
-        }
-        let packet = self.packet(place.packet)?;
-        let start = packet.payload_offset as usize;
-        let range = start..start + packet.payload_len as usize;
-        match self.decoded.get(place.packet as usize) {
-            Some(_) => self.batch.frame(place.packet as usize)?.data.get(range),
-            None => self.datagrams.get(place.packet as usize - self.decoded.len())?.data.get(range),
-        }
+        (place.batch == self.batch_number).then(|| self.view(place.packet).map(|view| view.payload())).flatten()
     }
 }

@@ -83,3 +83,52 @@ pub fn run(options: &Options, progress: &(dyn Fn(u64, Option<u64>) + Sync)) -> R
         .map_err(|cause| AnalyzeError::Threads { threads, cause })?;
     pool.install(|| analyze(options, progress))
 }
+
+fn analyze(options: &Options, progress: &(dyn Fn(u64, Option<u64>) + Sync)) -> Result<Case, AnalyzeError> {
+    let started = Instant::now();
+    let mut captures = CaptureSet::open(&options.captures)?;
+    let names = captures.names();
+    let folder = CaseFolder::create(&output_folder(options, &names), options.force)?;
+    let masker = Masker::new(options.reveal_secrets, captures.masking_key());
+    let tables = Tables::new(masker.clone(), Arc::clone(&names));
+    let mut shards: Vec<Shard> =
+        (0..SHARDS).map(|_| Shard::new(Limits::default(), &options.settings, &tables)).collect();
+    let mut dealer = Dealer::new(SHARDS);
+    let mut collector = Collector::new(&options.settings, TableWriter::new(folder.tables(), options.formats)?);
+
+    let mut next = captures.next_batch(BATCH_FRAMES, BATCH_BYTES);
+    let mut last_outputs = Vec::new();
+    while let Some((batch, hashing)) = next {
+        progress(captures.bytes_read(), captures.total_bytes());
+        let (outputs, consumed, following) = in_parallel(
+            || {
+                dealer.run(&batch, &mut shards);
+                shards.iter_mut().map(Shard::take_output).collect::<Vec<_>>()
+            },
+            || collector.consume(last_outputs),
+            || captures.next_batch(BATCH_FRAMES, BATCH_BYTES),
+            || hashing.run(),
+        );
+        consumed?;
+        last_outputs = outputs;
+        next = following;
+    }
+    collector.consume(last_outputs)?;
+    shards.par_iter_mut().for_each(Shard::finish);
+    collector.consume(shards.iter_mut().map(Shard::take_output).collect())?;
+    let collected = collector.finish(&tables)?;
+    let inputs = captures.into_infos()?;
+    write(options, folder, &masker, &names, inputs, dealer.finish(), collected, started)
+}
+
+/// Runs the four stages that are under way at once; only the hashing has no result.
+fn in_parallel<A: Send, B: Send, C: Send>(
+    shards: impl FnOnce() -> A + Send,
+    collect: impl FnOnce() -> B + Send,
+    read: impl FnOnce() -> C + Send,
+    hash: impl FnOnce() + Send,
+) -> (A, B, C) {
+    let (shards, ((), (collected, read))) =
+        rayon::join(shards, || rayon::join(hash, || rayon::join(collect, read)));
+    (shards, collected, read)
+}

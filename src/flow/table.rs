@@ -73,8 +73,7 @@ pub struct PacketView<'a> {
 impl<'a> PacketView<'a> {
     /// Transport payload as captured.
     pub fn payload(&self) -> &'a [u8] {
-        let start = self.packet.payload_offset as usize;
-        self.data.get(start..start.saturating_add(self.packet.payload_len as usize)).unwrap_or_default()
+        self.packet.payload(self.data)
     }
 }
 
