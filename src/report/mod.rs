@@ -1,1 +1,4 @@
 //! Stub.
+mod error;
+pub mod tables;
+pub use error::ReportError;
