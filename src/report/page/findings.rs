@@ -1,6 +1,6 @@
 //! The findings of the page: by severity and kind, worst first.
 
-use crate::detect::{Kind, Severity};
+use crate::detect::{Kind, Layer, Severity};
 use crate::report::FindingRecord;
 use crate::report::escape::html;
 use crate::report::units;
@@ -12,6 +12,8 @@ use std::fmt::Write;
 const MOST_FINDINGS: usize = 2000;
 /// Findings of one group, so that a flood of one kind leaves room for the others.
 const MOST_OF_A_GROUP: usize = 250;
+/// Findings of a group that are in sight before it is unfolded.
+const MOST_OPEN: usize = 10;
 /// Characters of one value of evidence.
 const MOST_CHARS: usize = 2000;
 /// Frames listed in one finding.
@@ -52,17 +54,34 @@ fn write_group(
         units::counted(group.len() as u64, "finding"),
         html(kind.what()),
     )?;
-    write!(out, " A rule could stop it at the {} layer", kind.layer().name())?;
+    let layer = match kind.layer() {
+        Layer::Ip => "IP",
+        Layer::Transport => "transport",
+        Layer::Application => "application",
+    };
+    write!(out, " A rule could stop it at the {layer} layer")?;
     if !kind.attack().is_empty() {
         write!(out, " · ATT&amp;CK {}", kind.attack().join(", "))?;
     }
     out.push_str(".</p></header>\n");
-    for record in group.iter().take(shown) {
+    let (open, folded) = group.get(..shown).unwrap_or(group).split_at(shown.min(MOST_OPEN));
+    for record in open {
         write_finding(out, record)?;
+    }
+    if !folded.is_empty() {
+        let more = units::count(folded.len() as u64);
+        writeln!(out, "<details class=\"more\"><summary><span>{more} more</span></summary>")?;
+        for record in folded {
+            write_finding(out, record)?;
+        }
+        out.push_str("</details>\n");
     }
     if shown < group.len() {
         let rest = units::count((group.len() - shown) as u64);
-        writeln!(out, "<p class=\"body\">{rest} more of this kind are in <code>findings.ndjson</code>.</p>")?;
+        writeln!(
+            out,
+            "<p class=\"body\">{rest} more of this kind are not on this page but in <code>findings.ndjson</code>.</p>"
+        )?;
     }
     out.push_str("</section>\n");
     Ok(())

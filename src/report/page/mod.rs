@@ -15,6 +15,9 @@ use base64::Engine;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 
+/// Charts that stand above the findings; the others follow them.
+const OVERVIEW: [&str; 2] = ["findings-by-kind", "timeline"];
+
 static STYLE: &str = include_str!("style.css");
 
 /// The page of a case.
@@ -55,11 +58,13 @@ fn write_page(
          </header>\n<main>\n",
     );
     write_summary(out, info, records)?;
+    if !records.is_empty() {
+        write_charts(out, charts.iter().filter(|(_, chart)| OVERVIEW.contains(&chart.name())))?;
+    }
     findings::write(out, records)?;
     out.push_str("<h2 id=\"charts\">Charts</h2>\n");
-    for (svg, chart) in charts {
-        write!(out, "<figure role=\"img\" aria-label=\"{}\">\n{svg}\n</figure>\n", html(&chart.description))?;
-    }
+    let in_overview = |chart: &Chart| !records.is_empty() && OVERVIEW.contains(&chart.name());
+    write_charts(out, charts.iter().filter(|(_, chart)| !in_overview(chart)))?;
     inputs::write(out, info)?;
     out.push_str("</main>\n");
     let secrets = if info.secrets_revealed {
@@ -74,6 +79,14 @@ fn write_page(
         html(&info.tool),
         html(&info.version)
     )
+}
+
+/// Charts as inline SVG, with their content in words for who cannot see them.
+fn write_charts<'a>(out: &mut String, charts: impl Iterator<Item = &'a (String, &'a Chart)>) -> std::fmt::Result {
+    for (svg, chart) in charts {
+        write!(out, "<figure role=\"img\" aria-label=\"{}\">\n{svg}\n</figure>\n", html(&chart.description))?;
+    }
+    Ok(())
 }
 
 /// What was read and what was found, at a glance.
