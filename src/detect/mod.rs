@@ -4,6 +4,8 @@
 //! [`Detector`]s in time order, after the shards, so that what spans conversations can be joined.
 
 pub mod cookie;
+pub mod epmd;
+pub mod erlang;
 pub mod filter;
 pub mod finding;
 pub mod kinds;
@@ -36,7 +38,12 @@ pub trait Detector: Send {
 
 /// Every detector, in a fixed order.
 pub fn detectors(settings: &Settings) -> Vec<Box<dyn Detector>> {
-    vec![Box::new(cookie::CookieDetector::new(settings))]
+    vec![
+        Box::new(epmd::Epmd::new(settings)),
+        Box::new(erlang::Connections::new(settings)),
+        Box::new(erlang::Calls::new(settings)),
+        Box::new(cookie::CookieDetector::new(settings)),
+    ]
 }
 
 /// Judges stanzas inside a shard: one instance a shard, state only of the conversations that it sees.
