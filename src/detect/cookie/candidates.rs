@@ -6,11 +6,11 @@ use super::terms;
 use crate::evidence::Sighting;
 use crate::protocol::erldist::term::Term;
 use rayon::prelude::*;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-/// Words remembered, the first ones of a case: with [`super::guess::MAX_UNSOLVED`] proofs, the tries at the end stay
-/// within seconds.
-const MAX_WORDS: usize = 16_384;
+/// Words remembered of a protocol, the first ones of a case: with [`super::guess::MAX_UNSOLVED`] proofs, the tries at
+/// the end stay within seconds. Each protocol has its share, so that a busy web server does not crowd out the others.
+const MAX_WORDS: usize = 6_000;
 
 /// Lengths of words that may be cookies: shorter ones are in the lists, longer ones are not typed by people nor made by
 /// `erl`, and base64 of 32 or 48 random bytes is within.
@@ -32,12 +32,16 @@ pub(super) struct Candidate {
 #[derive(Debug, Default)]
 pub(super) struct Candidates {
     words: Vec<Candidate>,
+    counts: HashMap<&'static str, usize>,
     seen: HashSet<String>,
 }
 
 impl Candidates {
     /// Takes the words of a text.
     pub(super) fn add_text(&mut self, text: &str, via: &'static str, protocol: &'static str, at: &Sighting) {
+        if self.is_full(protocol) {
+            return;
+        }
         let text = text.get(..text.floor_char_boundary(MAX_TEXT)).unwrap_or_default();
         let ends = |letter: char| letter.is_whitespace() || "'\"`,;|<>()[]{}\\=".contains(letter);
         for word in text.split(ends) {
@@ -47,7 +51,7 @@ impl Candidates {
 
     /// Takes the atoms and texts of a term.
     pub(super) fn add_term(&mut self, term: &Term, via: &'static str, at: &Sighting) {
-        if self.words.len() >= MAX_WORDS {
+        if self.is_full("erldist") {
             return;
         }
         terms::walk(term, &mut |term| match term {
@@ -61,9 +65,14 @@ impl Candidates {
         });
     }
 
+    fn is_full(&self, protocol: &str) -> bool {
+        self.counts.get(protocol).is_some_and(|count| *count >= MAX_WORDS)
+    }
+
     fn add(&mut self, word: &str, via: &'static str, protocol: &'static str, at: &Sighting) {
         let plausible = LENGTHS.contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_graphic());
-        if plausible && self.words.len() < MAX_WORDS && !self.seen.contains(word) {
+        if plausible && !self.is_full(protocol) && !self.seen.contains(word) {
+            *self.counts.entry(protocol).or_default() += 1;
             self.seen.insert(word.to_owned());
             self.words.push(Candidate { word: word.to_owned(), via, protocol, at: at.clone() });
         }

@@ -5,7 +5,7 @@ use crate::evidence::{Seen, Sighting};
 use std::collections::HashSet;
 
 /// Distinct leaks remembered so that none is told twice; beyond, they are told again rather than lost.
-const MAX_REMEMBERED: usize = 65_536;
+const MAX_REMEMBERED: usize = 16_384;
 
 /// A readable cookie.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,6 +5,8 @@
 
 use memchr::memmem;
 use regex::Regex;
+use std::cell::LazyCell;
+use std::ops::Deref;
 use std::sync::LazyLock;
 
 /// Where in a text a cookie stood.
@@ -32,13 +34,16 @@ pub(super) struct Phrase {
 /// Text searched per call, in bytes: an HTTP body as far as it is kept. Searches are linear in it.
 const MAX_TEXT: usize = 64 * 1024;
 
+/// A cookie is an atom, and an atom has at most 255 characters.
+const MAX_COOKIE: usize = 255;
+
 /// Cookies taken from one text: a process list of many nodes has fewer.
 const MAX_PHRASES: usize = 16;
 
 /// A cookie behind its separator. It begins with nothing that begins an option, a variable or a placeholder.
 macro_rules! value {
     () => {
-        r#"([^\x00-\x20'"`,;|&<>()\[\]{}\\$%*:=-][^\x00-\x20'"`,;|&<>()\[\]{}\\]{0,254})"#
+        r#"([^\x00-\x20'"`,;|&<>()\[\]{}\\$%*:=-][^\x00-\x20'"`,;|&<>()\[\]{}\\]*)"#
     };
 }
 
@@ -60,7 +65,7 @@ const PATTERNS: &[(Form, &str)] = &[
     (
         Form::Call,
         concat!(
-            r"\b(?:erlang:|auth:|Node\.)set_cookie\s{0,8}\(\s{0,8}(?:[^()]{0,260}(?:\(\))?\s{0,8},\s{0,8})?",
+            r"\b(?:erlang:|auth:|Node\.)set_cookie\s{0,8}\(\s{0,8}(?:[^()]*(?:\(\))?\s{0,8},\s{0,8})?",
             r#"(?::?['"]|:)?"#,
             value!(),
             r#"['"]?\s{0,8}\)"#
@@ -71,7 +76,7 @@ const PATTERNS: &[(Form, &str)] = &[
         concat!(
             r#"\b(?:echo|printf)\s{1,8}(?:-[neE]{1,3}\s{1,8})?["']?"#,
             value!(),
-            r#"["']?\s{0,8}(?:>{1,2}|\|\s{0,8}(?:sudo\s{1,8})?tee\s(?:-a\s)?)\s{0,8}[^\s;|&]{0,255}\.erlang\.cookie"#
+            r#"["']?\s{0,8}(?:>{1,2}|\|\s{0,8}(?:sudo\s{1,8})?tee\s(?:-a\s)?)\s{0,8}[^\s;|&]*\.erlang\.cookie"#
         ),
     ),
     (
@@ -148,12 +153,17 @@ pub(super) fn cookies_in(text: &str) -> Vec<Phrase> {
         return found;
     }
     for line in text.lines() {
+        // Asked at most once a line: lines can be long and hold many options.
+        let starts_node = LazyCell::new(|| NODE_COMMAND.as_ref().is_some_and(|pattern| pattern.is_match(line)));
         for (form, pattern) in COMPILED.iter() {
             for groups in pattern.captures_iter(line) {
-                let Some(value) = groups.get(1) else { continue };
+                let (Some(whole), Some(value)) = (groups.get(0), groups.get(1)) else { continue };
                 let cookie = value.as_str().trim_end_matches(['.', '!', '?']);
                 let phrase = Phrase { cookie: cookie.to_owned(), form: *form };
-                if found.len() < MAX_PHRASES && is_meant(line, cookie, *form) && !found.contains(&phrase) {
+                if found.len() < MAX_PHRASES
+                    && is_meant(cookie, *form, whole.as_str(), &starts_node)
+                    && !found.contains(&phrase)
+                {
                     found.push(phrase);
                 }
             }
@@ -163,16 +173,11 @@ pub(super) fn cookies_in(text: &str) -> Vec<Phrase> {
 }
 
 /// `false` for talk about cookies and for other programs' options.
-fn is_meant(line: &str, cookie: &str, form: Form) -> bool {
-    let talk = || TALK.contains(&cookie.to_ascii_lowercase().as_str());
-    match form {
-        Form::CommandLine => {
-            NODE_COMMAND.as_ref().is_some_and(|pattern| pattern.is_match(line))
-                && !talk()
-                && !(line.contains("--cookie") && cookie.contains('='))
-        }
-        _ => !talk(),
+fn is_meant(cookie: &str, form: Form, whole: &str, starts_node: &dyn Deref<Target = bool>) -> bool {
+    if cookie.is_empty() || cookie.len() > MAX_COOKIE || TALK.contains(&cookie.to_ascii_lowercase().as_str()) {
+        return false;
     }
+    form != Form::CommandLine || (**starts_node && !(whole.contains("--cookie") && cookie.contains('=')))
 }
 
 /// `true` for what `erl` makes for itself when there is no cookie file: 20 upper-case letters.
@@ -186,9 +191,9 @@ pub(super) fn file_content(content: &[u8]) -> Option<&str> {
     is_cookie_word(text).then_some(text)
 }
 
-/// A word that can be a whole cookie file: visible ASCII, no markup. An atom has at most 255 characters.
+/// A word that can be a whole cookie file: visible ASCII, no markup.
 pub(super) fn is_cookie_word(word: &str) -> bool {
-    (1..=255).contains(&word.len())
+    (1..=MAX_COOKIE).contains(&word.len())
         && word.bytes().all(|byte| byte.is_ascii_graphic() && !b"<>{}\"'`\\".contains(&byte))
 }
 

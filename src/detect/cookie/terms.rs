@@ -5,6 +5,7 @@ use super::leak::Leak;
 use super::phrases::{self, COOKIE_FILE, Form, is_generated};
 use crate::protocol::erldist::term::Term;
 use crate::protocol::erldist::{Call, Message, Reply};
+use memchr::memmem;
 
 /// Terms looked at in one message, and how deep: the decoder's limits are of this order, this one makes it certain.
 const MAX_TERMS: usize = 50_000;
@@ -132,6 +133,9 @@ fn in_term(term: &Term, via: &'static str, found: &mut Vec<Leak>) {
             _ => {}
         },
         Term::String(_) | Term::Binary { .. } | Term::List(..) => {
+            if !may_name_cookie(term) {
+                return;
+            }
             let Some(text) = term_text(term) else { return };
             for phrase in phrases::cookies_in(&text) {
                 let via = match phrase.form {
@@ -143,6 +147,16 @@ fn in_term(term: &Term, via: &'static str, found: &mut Vec<Leak>) {
             }
         }
         _ => {}
+    }
+}
+
+/// `false` for bytes without the word: most texts are, and some are large.
+fn may_name_cookie(term: &Term) -> bool {
+    match term {
+        Term::String(bytes) | Term::Binary { bytes, .. } => {
+            memmem::find(bytes, b"ookie").is_some() || memmem::find(bytes, b"OOKIE").is_some()
+        }
+        _ => true,
     }
 }
 

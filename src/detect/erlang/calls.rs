@@ -3,7 +3,7 @@
 //! A call is held until its result comes, so that one finding tells both; calls that are never answered (casts, plain
 //! spawns) are told at the end.
 
-use super::classes::class_of;
+use super::classes::{self, class_of};
 use super::code::{self, Loaded};
 use super::secrets;
 use crate::detect::{Detector, Evidence, Finding, Kind, Settings, filter};
@@ -45,6 +45,14 @@ struct Held {
     arguments: String,
 }
 
+/// Who asked whom for what.
+struct Asked<'a> {
+    node: Option<&'a str>,
+    by: &'a str,
+    call: &'a Call,
+    via: &'static str,
+}
+
 impl Calls {
     /// `quote_chars` of the settings bounds what is quoted of arguments and results.
     pub fn new(settings: &Settings) -> Self {
@@ -75,7 +83,9 @@ impl Calls {
             return;
         }
         for (shown, via) in self.executed(call, node.as_deref()) {
-            self.hold(at, node.as_deref(), call, &shown, via, out);
+            let by = message.node.clone().unwrap_or_else(|| at.sender().to_string());
+            let asked = Asked { node: node.as_deref(), by: &by, call, via };
+            self.hold(at, &asked, &shown, out);
         }
     }
 
@@ -121,32 +131,25 @@ impl Calls {
         out.push(filter::shown(finding, &at.flow));
     }
 
-    /// Keeps a finding for `shown` until the result of `call` comes.
-    fn hold(
-        &mut self,
-        at: &Sighting,
-        node: Option<&str>,
-        call: &Call,
-        shown: &Call,
-        via: &'static str,
-        out: &mut Vec<Finding>,
-    ) {
+    /// Keeps a finding for `shown` until the result of the call comes.
+    fn hold(&mut self, at: &Sighting, asked: &Asked<'_>, shown: &Call, out: &mut Vec<Finding>) {
         let arguments = shown.arguments.to_text(self.quote_chars);
-        let title =
-            format!("{}:{} run on {} by {}", shown.module, shown.function, node.unwrap_or("a node"), at.sender());
+        let node = asked.node.unwrap_or("a node");
+        let what = class_of(shown).map_or("Code that was sent, run by", classes::describe);
+        let title = format!("{} {}:{} on {node}, asked by {}", what, shown.module, shown.function, asked.by);
         let finding = Finding::new(Kind::ErlangRemoteExec, "erldist", &at.as_seen(), title)
-            .with_some("node", node)
+            .with_some("node", asked.node)
             .with("module", shown.module.as_str())
             .with("function", shown.function.as_str())
             .with("arguments", quoted(&arguments, &arguments))
-            .with("via", via);
+            .with("via", asked.via);
         if self.held.len() >= MAX_HELD
             && let Some(oldest) = self.held.pop_front()
         {
             out.push(oldest.told());
         }
-        let (module, function) = (call.module.clone(), call.function.clone());
-        let arguments = call.arguments.to_text(self.quote_chars);
+        let (module, function) = (asked.call.module.clone(), asked.call.function.clone());
+        let arguments = asked.call.arguments.to_text(self.quote_chars);
         self.held.push_back(Held { finding, at: at.clone(), module, function, arguments });
     }
 

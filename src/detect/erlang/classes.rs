@@ -29,6 +29,25 @@ pub(super) fn class_of(call: &Call) -> Option<&'static str> {
     (meant && entry.class != IGNORE).then_some(entry.class)
 }
 
+/// A class in words, to begin a title with.
+pub(super) fn describe(class: &'static str) -> &'static str {
+    match class {
+        "command" => "Operating system command by",
+        "native-code" => "Native code loaded by",
+        "eval" => "Code evaluated by",
+        "shell" => "Erlang shell opened by",
+        "compile" => "Code compiled by",
+        "load-from-disk" => "Code loaded from disk by",
+        "code-path" => "Code path changed by",
+        "code-removal" => "Code removed by",
+        "release" => "Release changed by",
+        "file-write" => "Files changed by",
+        "node-control" => "Node stopped or restarted by",
+        "environment" => "Environment changed by",
+        other => other,
+    }
+}
+
 /// `true` if an atom is an argument, or an element of a list that is one.
 fn has_atom(arguments: &Term, atom: &str) -> bool {
     let Term::List(arguments, _) = arguments else { return false };
@@ -73,6 +92,7 @@ mod tests {
         let (table, wrong) = parse(include_str!("exec_classes.txt"));
         assert_eq!(wrong, Vec::<&str>::new(), "not in the form, or there twice");
         assert!(table.len() > 100);
+        assert!(table.values().all(|entry| entry.class == IGNORE || describe(entry.class).ends_with(" by")));
     }
 
     #[test]

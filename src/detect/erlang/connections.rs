@@ -16,19 +16,21 @@ const MAX_CONNECTIONS: usize = 65_536;
 pub struct Connections {
     cluster: Cluster,
     told: HashSet<Box<str>>,
+    /// Connections under TLS: what is read of them was opened with keys, and crossed unreadable.
+    encrypted: HashSet<Box<str>>,
 }
 
 impl Connections {
     /// The cluster comes from the policy.
     pub fn new(settings: &Settings) -> Self {
-        Self { cluster: Cluster::new(settings), told: HashSet::new() }
+        Self { cluster: Cluster::new(settings), told: HashSet::new(), encrypted: HashSet::new() }
     }
 
     fn on_handshake(&mut self, at: &Sighting, handshake: &Handshake, out: &mut Vec<Finding>) {
         let (initiator, acceptor) = (Some(handshake.initiator.as_str()), handshake.acceptor.as_deref());
         if handshake.outcome == HandshakeOutcome::Success {
             self.remember(at);
-            out.push(cleartext(at, initiator, acceptor));
+            self.judge_secrecy(at, initiator, acceptor, out);
         }
         self.judge(at, initiator, acceptor, out);
     }
@@ -42,7 +44,7 @@ impl Connections {
         let (initiator, acceptor) = if at.direction == message.initiator { (node, peer) } else { (peer, node) };
         let mut at = at.clone();
         at.direction = message.initiator;
-        out.push(cleartext(&at, initiator, acceptor));
+        self.judge_secrecy(&at, initiator, acceptor, out);
         self.judge(&at, initiator, acceptor, out);
     }
 
@@ -52,6 +54,12 @@ impl Connections {
             self.told.insert(at.flow.community_id.clone());
         }
         room
+    }
+
+    fn judge_secrecy(&self, at: &Sighting, initiator: Option<&str>, acceptor: Option<&str>, out: &mut Vec<Finding>) {
+        if !self.encrypted.contains(&at.flow.community_id) {
+            out.push(cleartext(at, initiator, acceptor));
+        }
     }
 
     fn judge(&self, at: &Sighting, initiator: Option<&str>, acceptor: Option<&str>, out: &mut Vec<Finding>) {
@@ -93,6 +101,9 @@ impl Detector for Connections {
         match &record.event {
             Event::ErlDist(DistEvent::Handshake(handshake)) => self.on_handshake(&record.at, handshake, out),
             Event::ErlDist(DistEvent::Message(message)) => self.on_message(&record.at, message, out),
+            Event::Tls(_) if self.encrypted.len() < MAX_CONNECTIONS => {
+                self.encrypted.insert(record.at.flow.community_id.clone());
+            }
             _ => {}
         }
     }

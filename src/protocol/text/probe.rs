@@ -42,7 +42,9 @@ impl Side {
 /// No control bytes but those of terminals, and at most one byte in ten outside ASCII that is not UTF-8.
 fn is_readable(text: &[u8]) -> bool {
     let control = |byte: &u8| byte.is_ascii_control() && !is_terminal_control(*byte);
-    if text.iter().any(control) {
+    // Terminals send NUL after CR only; elsewhere it is the mark of numbers.
+    let number = |pair: &[u8]| matches!(pair, [before, 0] if *before != b'\r');
+    if text.iter().any(control) || text.first() == Some(&0) || text.windows(2).any(number) {
         return false;
     }
     let foreign: usize = text.utf8_chunks().map(|chunk| chunk.invalid().len()).sum();
@@ -108,6 +110,8 @@ mod tests {
             b"\x00\x15x\n\n",
             b"SSH-2.0-OpenSSH_9.2\r\n",
             b"\x05\x01\x00",
+            b"J\0\0\0\n8.0.32\0\n",
+            b"\0\0\0\x0bhello world\n",
             b"\xde\xad\xbe\xef\xca\xfe\x0a\x0d",
         ];
         for bytes in openings {

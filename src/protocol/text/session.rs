@@ -4,7 +4,7 @@ use super::TextEvent;
 use super::line::{Finished, Line};
 use super::probe::is_terminal_control;
 use super::telnet::Telnet;
-use crate::evidence::{Direction, FlowInfo, Seen, Stamp};
+use crate::evidence::{Direction, FlowInfo, Seen};
 use crate::protocol::{Chunk, Decoder, End, Event, Gap, Next, Sink};
 use std::sync::Arc;
 
@@ -140,7 +140,7 @@ impl Decoder for TextDecoder {
 #[allow(clippy::unwrap_used, clippy::expect_used)] // tests
 mod tests {
     use super::*;
-    use crate::evidence::Transport;
+    use crate::evidence::{Stamp, Transport};
     use crate::protocol::xmpp::Stanza;
     use Direction::{FromOrig, FromResp};
     use proptest::prelude::*;
