@@ -88,3 +88,15 @@ pub struct Reply {
     /// Its value or reason.
     pub value: Term,
 }
+
+impl Message {
+    /// The identifier of the sending process, where the control message has one.
+    pub fn sender(&self) -> Option<&Term> {
+        super::control::sender(&self.control)
+    }
+
+    /// Whom the message is for: a pid, a registered name or an alias; of a request to spawn, nobody yet.
+    pub fn receiver(&self) -> Option<&Term> {
+        super::control::receiver(&self.control)
+    }
+}
