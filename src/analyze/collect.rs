@@ -3,8 +3,7 @@
 use super::AnalyzeError;
 use super::shard::{Output, Skipped, note_skipped};
 use crate::detect::{self, Detector, Finding, Settings};
-use crate::report::stats::{Timeline, Traffic};
-use crate::report::tables::TableWriter;
+use crate::report::{TableWriter, TimelineBuilder, TrafficBuilder};
 use crate::table::{Rows, TableId, Tables, rows};
 use std::collections::{BTreeMap, HashSet};
 
@@ -17,9 +16,9 @@ pub struct Collector {
     writer: TableWriter,
     findings: Findings,
     /// Bytes by time.
-    pub timeline: Timeline,
+    pub timeline: TimelineBuilder,
     /// Bytes by protocol and address.
-    pub traffic: Traffic,
+    pub traffic: TrafficBuilder,
     /// Sums over packets, conversations, events.
     pub counts: BTreeMap<&'static str, u64>,
     /// What was not decoded.
@@ -31,11 +30,11 @@ pub struct Collected {
     /// Findings in the order in which they were made.
     pub findings: Vec<Finding>,
     /// Rows written, by table.
-    pub table_rows: BTreeMap<&'static str, u64>,
+    pub table_rows: BTreeMap<String, u64>,
     /// Bytes by time.
-    pub timeline: Timeline,
+    pub timeline: TimelineBuilder,
     /// Bytes by protocol and address.
-    pub traffic: Traffic,
+    pub traffic: TrafficBuilder,
     /// Sums.
     pub counts: BTreeMap<&'static str, u64>,
     /// What was not decoded.
@@ -49,8 +48,8 @@ impl Collector {
             detectors: detect::detectors(settings),
             writer,
             findings: Findings::default(),
-            timeline: Timeline::default(),
-            traffic: Traffic::default(),
+            timeline: TimelineBuilder::default(),
+            traffic: TrafficBuilder::default(),
             counts: BTreeMap::new(),
             skipped: Skipped::new(),
         }

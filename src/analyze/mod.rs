@@ -8,19 +8,27 @@ mod batch;
 mod collect;
 mod shard;
 
-use crate::capture::{CaptureError, CaptureSet};
-use crate::detect::{Finding, Settings};
+use crate::capture::{CaptureError, CaptureInfo, CaptureSet};
+use crate::detect::Settings;
 use crate::flow::Limits;
-use crate::report::{self, CaseFolder, CaseInfo, Formats, ReportError};
+use crate::report::{
+    self, CaseFolder, CaseInfo, CaseStats, FindingRecord, Formats, Input, Place, ReportError, Skipped, TableWriter,
+};
 use crate::secret::Masker;
 use crate::table::Tables;
-use batch::Dealer;
-use collect::Collector;
-use shard::{Output, Shard};
+use batch::{DealCounts, Dealer};
+use collect::{Collected, Collector};
+use rayon::prelude::*;
+use shard::Shard;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
 
 /// Shards of the flow table. Fixed, so that the output does not depend on the machine.
 const SHARDS: usize = 64;
+/// Addresses in the chart of top talkers.
+const TOP_TALKERS: usize = 10;
 /// Frames and bytes of a batch: enough work for every shard, little enough to stay in memory.
 const BATCH_FRAMES: usize = 32_768;
 const BATCH_BYTES: usize = 32 << 20;
@@ -48,11 +56,11 @@ pub struct Options {
 /// A finished case.
 pub struct Case {
     /// Where it lies.
-    pub folder: PathBuf,
+    pub folder: CaseFolder,
     /// What `case.json` says.
     pub info: CaseInfo,
-    /// Findings, by time and id.
-    pub findings: Vec<Finding>,
+    /// Findings as written, by time and id.
+    pub findings: Vec<FindingRecord>,
 }
 
 /// Why there is no case.
@@ -88,13 +96,13 @@ fn analyze(options: &Options, progress: &(dyn Fn(u64, Option<u64>) + Sync)) -> R
     let started = Instant::now();
     let mut captures = CaptureSet::open(&options.captures)?;
     let names = captures.names();
-    let folder = CaseFolder::create(&output_folder(options, &names), options.force)?;
+    let folder = CaseFolder::create(output_folder(options, &names), options.force)?;
     let masker = Masker::new(options.reveal_secrets, captures.masking_key());
     let tables = Tables::new(masker.clone(), Arc::clone(&names));
     let mut shards: Vec<Shard> =
         (0..SHARDS).map(|_| Shard::new(Limits::default(), &options.settings, &tables)).collect();
     let mut dealer = Dealer::new(SHARDS);
-    let mut collector = Collector::new(&options.settings, TableWriter::new(folder.tables(), options.formats)?);
+    let mut collector = Collector::new(&options.settings, TableWriter::new(folder.tables()?, options.formats)?);
 
     let mut next = captures.next_batch(BATCH_FRAMES, BATCH_BYTES);
     let mut last_outputs = Vec::new();
@@ -116,9 +124,80 @@ fn analyze(options: &Options, progress: &(dyn Fn(u64, Option<u64>) + Sync)) -> R
     collector.consume(last_outputs)?;
     shards.par_iter_mut().for_each(Shard::finish);
     collector.consume(shards.iter_mut().map(Shard::take_output).collect())?;
-    let collected = collector.finish(&tables)?;
-    let inputs = captures.into_infos()?;
-    write(options, folder, &masker, &names, inputs, dealer.finish(), collected, started)
+    let mut collected = collector.finish(&tables)?;
+    let inputs = captures.into_infos();
+    let findings = std::mem::take(&mut collected.findings);
+    let mut info = case_info(options, &names, &inputs, &dealer.finish(), collected);
+    let findings = report::write_case(&folder, &mut info, &findings, &masker, started)?;
+    Ok(Case { folder, info, findings })
+}
+
+/// The folder asked for, or one named after the first capture.
+fn output_folder(options: &Options, names: &[String]) -> PathBuf {
+    if let Some(folder) = &options.output {
+        return folder.clone();
+    }
+    let first = options.captures.first().map_or("-", String::as_str);
+    let path = std::path::Path::new(first);
+    let name = match (path.is_dir(), names.first()) {
+        (true, _) | (_, None) => path.file_name().map(|name| name.to_string_lossy().into_owned()),
+        (false, Some(name)) => Some(name.clone()),
+    };
+    let name = name.filter(|name| name != "-").unwrap_or_else(|| "stdin".to_owned());
+    PathBuf::from("reports").join(name.replace('/', "-"))
+}
+
+fn case_info(
+    options: &Options,
+    names: &[String],
+    inputs: &[CaptureInfo],
+    dealt: &DealCounts,
+    collected: Collected,
+) -> CaseInfo {
+    let mut info = CaseInfo::new(options.command_line.clone());
+    info.inputs = inputs.iter().map(Input::from).collect();
+    for (what, (count, first)) in &collected.skipped {
+        info.skipped.insert((*what).to_owned(), Skipped { count: *count, first: Some(Place::of(*first, names)) });
+    }
+    for (what, count) in &dealt.frames.undecodable {
+        let first = dealt.first_undecodable.get(what).map(|stamp| Place::of(*stamp, names));
+        info.skipped.insert((*what).to_owned(), Skipped { count: *count, first });
+    }
+    info.statistics.insert("packets".to_owned(), packet_statistics(dealt));
+    let flows = collected.counts.iter().map(|(what, count)| ((*what).to_owned(), *count)).collect();
+    info.statistics.insert("flows".to_owned(), flows);
+    let not_ip = dealt.frames.not_ip.iter().map(|(kind, count)| (kind.to_string(), *count)).collect();
+    info.statistics.insert("not_ip".to_owned(), not_ip);
+    info.traffic = CaseStats {
+        traffic_by_protocol: collected.traffic.by_protocol(),
+        top_talkers: collected.traffic.top_talkers(TOP_TALKERS),
+        timeline: collected.timeline.finish(),
+    };
+    info.tables = collected.table_rows;
+    info.table_formats = options.formats.endings().into_iter().map(str::to_owned).collect();
+    info.threads = rayon::current_num_threads();
+    info
+}
+
+fn packet_statistics(dealt: &DealCounts) -> BTreeMap<String, u64> {
+    let (frames, fragments) = (&dealt.frames, &dealt.fragments);
+    let numbers = [
+        ("packets", frames.packets),
+        ("fragments", frames.fragments),
+        ("bad_checksums", frames.bad_checksums),
+        ("truncated", frames.truncated),
+        ("headless", frames.headless),
+        ("datagrams_put_together", fragments.completed),
+        ("fragment_duplicates", fragments.duplicates),
+        ("fragment_overlaps", fragments.overlaps),
+        ("fragment_conflicts", fragments.conflicts),
+        ("fragments_malformed", fragments.malformed),
+        ("fragments_out_of_range", fragments.out_of_range),
+        ("datagrams_timed_out", fragments.timed_out),
+        ("datagrams_unfinished", fragments.unfinished),
+        ("datagrams_dropped_by_limit", fragments.dropped_by_limit),
+    ];
+    numbers.into_iter().filter(|(_, count)| *count > 0).map(|(what, count)| (what.to_owned(), count)).collect()
 }
 
 /// Runs the four stages that are under way at once; only the hashing has no result.

@@ -7,7 +7,7 @@ use crate::evidence::{Seen, Stamp};
 use crate::flow::{self, Chunk, End, FlowSummary, FlowTable, Gap, Handler, Limits, PacketView};
 use crate::protocol::xmpp::Stanza;
 use crate::protocol::{Conversation, Event, Record, Sink};
-use crate::report::stats::{Timeline, Traffic};
+use crate::report::{FlowTraffic, TimelineBuilder, TrafficBuilder};
 use crate::table::{Tables, rows};
 use std::collections::BTreeMap;
 
@@ -25,9 +25,9 @@ pub struct Output {
     /// What was not decoded.
     pub skipped: Skipped,
     /// Bytes by time.
-    pub timeline: Timeline,
+    pub timeline: TimelineBuilder,
     /// Conversations that ended, by protocol and by address.
-    pub traffic: Traffic,
+    pub traffic: TrafficBuilder,
     /// Sums over packets and conversations.
     pub counts: BTreeMap<&'static str, u64>,
 }
@@ -39,8 +39,8 @@ impl Output {
             findings: Vec::new(),
             tables: tables.fresh(),
             skipped: Skipped::new(),
-            timeline: Timeline::default(),
-            traffic: Traffic::default(),
+            timeline: TimelineBuilder::default(),
+            traffic: TrafficBuilder::default(),
             counts: BTreeMap::new(),
         }
     }
@@ -111,7 +111,15 @@ impl Handler for Desk {
     fn close(&mut self, conversation: &mut Conversation, summary: &FlowSummary) {
         let protocol = conversation.protocol();
         rows::flow::append(&mut self.output.tables, summary, protocol, conversation.first_bytes());
-        self.output.traffic.add_flow(protocol.unwrap_or("unknown"), summary);
+        let [out, back] = &summary.halves;
+        self.output.traffic.add(&FlowTraffic {
+            protocol: protocol.unwrap_or("unknown"),
+            orig: summary.info.orig.ip(),
+            resp: summary.info.resp.ip(),
+            bytes_out: out.bytes,
+            bytes_in: back.bytes,
+            packets: out.packets + back.packets,
+        });
         for half in &summary.halves {
             self.output.count("missing_stream_bytes", half.missing_bytes);
             self.output.count("retransmitted_bytes", half.retransmitted_bytes);

@@ -5,7 +5,7 @@ use super::{Common, Failure, Status};
 use crate::analyze::{self, AnalyzeError, Case, Options};
 use crate::detect::{Settings, Severity};
 use crate::policy::Policy;
-use crate::report::{self, Formats};
+use crate::report::{Formats, terminal};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -40,9 +40,9 @@ pub struct Arguments {
     /// Show passwords, cookies, tokens and message bodies as they are
     #[arg(long)]
     reveal_secrets: bool,
-    /// File formats of the tables: parquet, csv, ndjson
-    #[arg(long, value_name = "LIST", default_value = Formats::DEFAULT_NAMES, value_delimiter = ',')]
-    tables: Vec<String>,
+    /// File formats of the tables, joined by commas: parquet, csv, ndjson [default: parquet]
+    #[arg(long, value_name = "LIST")]
+    tables: Option<Formats>,
     /// Exit with status 1 if there is a finding of this severity or worse: info, low, medium, high, critical
     #[arg(long, value_name = "SEVERITY", value_parser = parse_severity)]
     fail_on: Option<Severity>,
@@ -86,7 +86,7 @@ fn options(common: &Common, arguments: &Arguments) -> Result<Options, Failure> {
         force: arguments.force,
         settings: Settings { policy, cookie_words, quote_chars: QUOTE_CHARS },
         reveal_secrets: arguments.reveal_secrets,
-        formats: Formats::parse(&arguments.tables).map_err(|error| Failure::Input(error.to_string()))?,
+        formats: arguments.tables.unwrap_or_else(Formats::standard),
         threads: common.threads.map(usize::from),
         command_line: std::env::args().collect(),
     })
@@ -100,9 +100,13 @@ fn read_words(path: &Path) -> Result<Arc<[String]>, Failure> {
 
 fn print(common: &Common, case: &Case) {
     let text = match (common.quiet, common.json) {
-        (_, true) => report::json_summary(&case.info),
+        (_, true) => case.info.to_json(),
         (true, false) => return,
-        (false, false) => report::terminal_summary(&case.info, &case.findings, &case.folder, common.verbose),
+        (false, false) => {
+            let page = case.folder.page().display().to_string();
+            // anstream takes the colours out again where the terminal does not want them.
+            terminal::summary(&case.info, &case.findings, &page, true)
+        }
     };
     // A closed pipe ends the printing, not the work: the case is written.
     let _ = anstream::stdout().write_all(text.as_bytes());

@@ -136,10 +136,11 @@ pub struct DatagramProtocol {
 
 /// Stream protocols in the order in which they are asked: strict formats before loose ones.
 pub const STREAM_PROTOCOLS: &[StreamProtocol] = &[
+    // First: on its own port what is not EPMD is junk sent to EPMD.
+    StreamProtocol { name: "epmd", probe: epmd::probe, start: epmd::start },
     StreamProtocol { name: "tls", probe: tls::probe, start: tls::start },
     StreamProtocol { name: "xmpp", probe: xmpp::probe, start: xmpp::start },
     StreamProtocol { name: "http", probe: http::probe, start: http::start },
-    StreamProtocol { name: "epmd", probe: epmd::probe, start: epmd::start },
     StreamProtocol { name: "erldist", probe: erldist::probe, start: erldist::start },
     StreamProtocol { name: "dns", probe: dns::probe_stream, start: dns::start_stream },
     StreamProtocol { name: "text", probe: text::probe, start: text::start },
