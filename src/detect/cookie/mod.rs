@@ -126,3 +126,106 @@ fn rejected(at: &Sighting, handshake: &Handshake) -> Finding {
         .with_some("acceptor", handshake.acceptor.as_deref());
     filter::shown(finding, &at.flow)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)] // tests
+mod tests {
+    use super::*;
+    use crate::detect::Evidence;
+    use crate::evidence::{CaptureId, Direction, FlowInfo, Stamp, Transport};
+    use crate::protocol::text::TextEvent;
+    use md5::{Digest, Md5};
+    use std::sync::Arc;
+
+    fn record(frame: u64, event: Event) -> Record {
+        let flow = Arc::new(FlowInfo {
+            transport: Transport::Tcp,
+            orig: "10.0.0.7:40000".parse().unwrap(),
+            resp: "10.0.0.1:9100".parse().unwrap(),
+            community_id: format!("1:{}", matches!(event, Event::Text(_))).into(),
+            tunnel: "".into(),
+        });
+        let stamp = Stamp { capture: CaptureId(0), frame, time_ns: frame as i64 };
+        Record { at: Sighting { flow, direction: Direction::FromOrig, first: stamp, last: stamp }, event }
+    }
+
+    fn handshake(cookie: &str, outcome: HandshakeOutcome) -> Event {
+        let digest = Md5::digest(format!("{cookie}12345")).into();
+        Event::ErlDist(DistEvent::Handshake(Box::new(Handshake {
+            initiator: "a@host".into(),
+            acceptor: Some("b@host".into()),
+            version: 6,
+            initiator_flags: 0,
+            acceptor_flags: 0,
+            status: Some("ok".into()),
+            initiator_proof: Some((12345, digest)),
+            acceptor_proof: None,
+            outcome,
+        })))
+    }
+
+    fn line(text: &str) -> Event {
+        Event::Text(TextEvent { line: text.into() })
+    }
+
+    /// Kinds, and the cookie where one is told.
+    fn findings(list: &[&str], events: Vec<Event>) -> Vec<(Kind, String)> {
+        let cookie_words = list.iter().map(|word| (*word).to_owned()).collect();
+        let mut detector = CookieDetector::new(&Settings { policy: None, cookie_words, quote_chars: 100 });
+        let mut out = Vec::new();
+        for (number, event) in events.into_iter().enumerate() {
+            detector.on_record(&record(number as u64 + 1, event), &mut out);
+        }
+        detector.finish(&mut out);
+        let cookie = |finding: &Finding| match finding.evidence.first() {
+            Some(("cookie", Evidence::Secret(cookie))) => cookie.clone(),
+            _ => String::new(),
+        };
+        out.iter().map(|finding| (finding.kind, cookie(finding))).collect()
+    }
+
+    #[test]
+    fn every_failed_handshake_is_one_and_its_guess_is_told() {
+        let events = vec![handshake("Zq7!unlisted", HandshakeOutcome::Rejected); 2];
+        assert_eq!(findings(&[], events), vec![(Kind::CookieRejected, String::new()); 2]);
+        let events = vec![handshake("monster", HandshakeOutcome::Rejected)];
+        let expected = [(Kind::CookieRejected, String::new()), (Kind::CookieWeak, "monster".to_owned())];
+        assert_eq!(findings(&[], events), expected);
+    }
+
+    #[test]
+    fn words_of_the_list_and_of_the_site_are_tried() {
+        let handshake = || vec![handshake("Zq7!listed", HandshakeOutcome::Success)];
+        assert_eq!(findings(&[], handshake()), []);
+        assert_eq!(findings(&["x", "Zq7!listed"], handshake()), [(Kind::CookieWeak, "Zq7!listed".to_owned())]);
+        let many: Vec<String> = (0..10_000).map(|number| format!("word{number}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).chain(["Zq7!listed"]).collect();
+        assert_eq!(findings(&many, handshake()), [(Kind::CookieWeak, "Zq7!listed".to_owned())]);
+        let site = vec![super::tests::handshake("hostcookie", HandshakeOutcome::Success)];
+        assert_eq!(findings(&[], site), [(Kind::CookieWeak, "hostcookie".to_owned())]);
+    }
+
+    #[test]
+    fn a_word_that_a_handshake_proves_is_a_leak_whatever_its_form() {
+        let cookie = "Zq7!unlisted";
+        let leaked = [(Kind::CookieLeaked, cookie.to_owned())];
+        let (proof, said) =
+            (handshake(cookie, HandshakeOutcome::Success), line("the magic word is 'Zq7!unlisted', ok?"));
+        assert_eq!(findings(&[], vec![proof.clone(), said.clone()]), leaked);
+        assert_eq!(findings(&[], vec![said.clone(), proof]), leaked);
+        assert_eq!(findings(&[], vec![said]), []);
+    }
+
+    #[test]
+    fn a_weak_cookie_is_no_leak_wherever_its_word_stands() {
+        let events = vec![handshake("ejabberd", HandshakeOutcome::Success), line("systemctl restart ejabberd")];
+        assert_eq!(findings(&[], events), [(Kind::CookieWeak, "ejabberd".to_owned())]);
+    }
+
+    #[test]
+    fn a_leak_is_told_once_a_conversation_and_way() {
+        let command = || line("erl -sname x -setcookie tigera77");
+        let shown = vec![command(), command(), line("cat .erlang.cookie")];
+        assert_eq!(findings(&[], shown), [(Kind::CookieLeaked, "tigera77".to_owned())]);
+    }
+}

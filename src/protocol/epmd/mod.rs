@@ -36,7 +36,7 @@ pub fn probe(opening: &Opening<'_>) -> Probe {
     if length == 0 || length + 2 > wire::MAX_REQUEST || body.len() > length {
         return Probe::No;
     }
-    if body.first().is_some_and(|tag| !is_request_tag(*tag)) {
+    if body.first().is_some_and(|tag| !wire::is_request_tag(*tag)) {
         return Probe::No;
     }
     if body.len() < length {
@@ -46,11 +46,6 @@ pub fn probe(opening: &Opening<'_>) -> Probe {
         Ok(request) if is_convincing(&request) => Probe::Yes,
         _ => Probe::No,
     }
-}
-
-fn is_request_tag(tag: u8) -> bool {
-    use wire::{ALIVE2_REQ, DUMP_REQ, KILL_REQ, NAMES_REQ, PORT_PLEASE2_REQ, STOP_REQ};
-    [ALIVE2_REQ, DUMP_REQ, KILL_REQ, NAMES_REQ, PORT_PLEASE2_REQ, STOP_REQ].contains(&tag)
 }
 
 /// Whether a request is told from chance, and from the status of a distribution handshake (`sok`), away from EPMD's
@@ -74,3 +69,6 @@ fn is_convincing(request: &EpmdRequest) -> bool {
 pub fn start() -> Box<dyn Decoder> {
     Box::<session::Session>::default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! One conversation with EPMD: a request, perhaps an answer, and how long a registration lasted.
 
 use super::event::{EpmdAnswer, EpmdEvent, EpmdRequest};
-use super::wire::{MAX_LISTING, MAX_REQUEST, Parsed, answer_kind, parse_answer, parse_request};
+use super::wire::{MAX_LISTING, MAX_REQUEST, Parsed, answer_kind, is_request_tag, parse_answer, parse_request};
 use crate::evidence::{Direction, FlowInfo, Seen, Stamp};
 use crate::protocol::{Chunk, Decoder, End, Event, Gap, Next, Sink};
 use std::sync::Arc;
@@ -73,7 +73,7 @@ impl Decoder for Session {
         let client = self.client.unwrap_or(Direction::FromOrig);
         match &self.asked {
             Some(_) => self.report_exchange(None, end.flow, sink),
-            None if self.broken => {}
+            None if self.broken || self.answered => {}
             None if !self.request.bytes.is_empty() && !self.request.cut => {
                 let reason = format!("request ends after {} bytes", self.request.bytes.len());
                 self.report_malformed(reason, end.flow, sink);
@@ -105,17 +105,16 @@ impl Session {
             return;
         }
         if self.asked.is_some() || self.answered {
-            let reason = format!("{} bytes after the request", chunk.data.len());
-            self.request.last = chunk.stamp;
-            return self.report_malformed(reason, chunk.flow, sink);
+            return self.trailing(chunk, sink);
         }
         self.request.append(chunk.data, MAX_REQUEST, chunk.stamp);
         let Some((length, body)) = self.request.bytes.split_first_chunk() else { return };
         let length = usize::from(u16::from_be_bytes(*length));
         let parsed = match (body.get(..length), body.first()) {
+            _ if length + 2 > MAX_REQUEST => Err(format!("length {length}, more than EPMD reads")),
             (Some(body), _) => parse_request(body),
-            (None, Some(tag)) if !super::is_request_tag(*tag) => Err(format!("length {length}, unknown request {tag}")),
-            (None, _) if length + 2 > MAX_REQUEST => Err(format!("length {length}, more than EPMD reads")),
+            // The tag alone may tell, and EPMD might wait in vain for the rest.
+            (None, Some(tag)) if !is_request_tag(*tag) => parse_request(&[*tag]),
             (None, _) if self.request.cut => {
                 self.broken = true;
                 sink.skipped("epmd.request-cut", chunk.stamp);
@@ -123,19 +122,24 @@ impl Session {
             }
             (None, _) => return,
         };
-        let trailing = body.len().saturating_sub(length);
+        let trailing = body.len() > length;
         match parsed {
             Ok(request) => {
                 self.asked = Some(request);
-                if trailing > 0 {
-                    // EPMD does not answer then, but what was asked was asked.
-                    self.report_exchange(None, chunk.flow, sink);
-                    self.report_malformed(format!("{trailing} bytes after the request"), chunk.flow, sink);
+                if trailing {
+                    self.trailing(chunk, sink);
                 }
             }
             Err(reason) => self.report_malformed(reason, chunk.flow, sink),
         }
         self.read_answer(chunk.flow, false, sink);
+    }
+
+    /// EPMD does not answer where more follows than the request, but what was asked was asked.
+    fn trailing(&mut self, chunk: &Chunk<'_>, sink: &mut dyn Sink) {
+        self.report_exchange(None, chunk.flow, sink);
+        self.request.last = chunk.stamp;
+        self.report_malformed("bytes after the request".to_owned(), chunk.flow, sink);
     }
 
     fn server_data(&mut self, chunk: &Chunk<'_>, sink: &mut dyn Sink) {

@@ -25,6 +25,11 @@ pub const MAX_LISTING: usize = 64 << 10;
 /// EPMD's own buffer: longer requests are none.
 pub const MAX_REQUEST: usize = 1024;
 
+/// Whether a request begins with this tag.
+pub fn is_request_tag(tag: u8) -> bool {
+    [ALIVE2_REQ, DUMP_REQ, KILL_REQ, NAMES_REQ, PORT_PLEASE2_REQ, STOP_REQ].contains(&tag)
+}
+
 /// Parses a request without its length: the tag and what follows. The error says what is wrong with it.
 pub fn parse_request(body: &[u8]) -> Result<EpmdRequest, String> {
     let Some((tag, rest)) = body.split_first() else { return Err("length 0".to_owned()) };

@@ -197,11 +197,6 @@ impl Progress {
         self.lost_bytes = true;
     }
 
-    /// Whether any message was seen.
-    pub fn begun(&self) -> bool {
-        self.first.is_some()
-    }
-
     /// The direction of the initiator, as soon as it is known.
     pub fn initiator(&self) -> Option<Direction> {
         self.initiator

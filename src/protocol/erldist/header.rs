@@ -30,6 +30,11 @@ impl AtomCache {
         self.slots.clear();
     }
 
+    fn clear_segment(&mut self, segment: u8) {
+        let slots = self.slots.iter_mut().skip(usize::from(segment) << 8).take(256);
+        slots.for_each(|slot| *slot = None);
+    }
+
     fn set(&mut self, slot: u16, atom: Option<Arc<str>>) {
         let slot = usize::from(slot);
         if slot >= CACHE_SLOTS {
@@ -76,9 +81,9 @@ pub fn read_refs<'a>(bytes: &'a [u8], mut each: impl FnMut(AtomRef<'a>)) -> Resu
     if count == 0 {
         return Ok(rest);
     }
-    // Half a byte a reference, and half a byte of flags for all, the lower half first.
+    // Half a byte a reference, and half a byte of flags for all.
     let (flags, mut rest) = rest.split_at_checked(count / 2 + 1).ok_or(HeaderError::Short)?;
-    let nibble = |at: usize| flags.get(at / 2).map_or(0, |pair| (pair >> (4 * (at % 2))) & 0x0f);
+    let nibble = |at: usize| nibble_of(flags, at);
     let long_atoms = nibble(count) & 1 != 0;
     for at in 0..count {
         let (&index, after) = rest.split_first().ok_or(HeaderError::Short)?;
@@ -106,7 +111,7 @@ pub fn read_refs<'a>(bytes: &'a [u8], mut each: impl FnMut(AtomRef<'a>)) -> Resu
 }
 
 /// Reads a header's list of atoms, updates the cache, and puts the atoms into `atoms`. What follows is returned.
-/// A header that cannot be read to its end leaves the cache empty, for it may have filled any slot.
+/// A header that cannot be read to its end leaves unknown what its unread part may have filled.
 pub fn apply_refs<'a>(
     bytes: &'a [u8],
     cache: &mut AtomCache,
@@ -120,9 +125,29 @@ pub fn apply_refs<'a>(
         atoms.push(cache.get(reference.slot));
     });
     if read.is_err() {
-        cache.clear();
+        forget_unread(bytes, atoms.len(), cache);
     }
     read
+}
+
+/// Empties the segments of the new atoms from the reference `from` on: the flags tell the segments, if they are there.
+fn forget_unread(bytes: &[u8], from: usize, cache: &mut AtomCache) {
+    let flags = bytes.split_first().and_then(|(count, rest)| {
+        let count = usize::from(*count);
+        Some((count, rest.get(..count / 2 + 1)?))
+    });
+    let Some((count, flags)) = flags else { return cache.clear() };
+    for at in from..count {
+        let nibble = nibble_of(flags, at);
+        if nibble & 8 != 0 {
+            cache.clear_segment(nibble & 7);
+        }
+    }
+}
+
+/// Half a byte of a header's flags, the lower half first.
+fn nibble_of(flags: &[u8], at: usize) -> u8 {
+    flags.get(at / 2).map_or(0, |pair| (pair >> (4 * (at % 2))) & 0x0f)
 }
 
 #[cfg(test)]
@@ -154,15 +179,19 @@ mod tests {
     }
 
     #[test]
-    fn a_header_cut_anywhere_is_short_and_forgets() {
+    fn a_header_cut_anywhere_is_short_and_forgets_what_it_may_have_filled() {
+        // One new atom in segment 1, one old in segment 0.
         let header = b"\x02\x09\x00\x02\x02ok\x03";
         for end in 0..header.len() {
             let mut cache = AtomCache::default();
             cache.set(7, Some("seven".into()));
+            cache.set(0x107, Some("eight".into()));
             let mut atoms = Vec::new();
             let cut = apply_refs(&header[..end], &mut cache, &mut atoms);
             assert_eq!(cut, Err(HeaderError::Short), "cut at {end}");
-            assert_eq!(cache.get(7), CachedAtom::Unknown(7));
+            // Before the flags are known, any segment may have been filled; after the new atom, none any more.
+            assert_eq!(cache.get(7) == CachedAtom::Unknown(7), end < 3, "cut at {end}");
+            assert_eq!(cache.get(0x107) == CachedAtom::Unknown(0x107), end < 7, "cut at {end}");
         }
     }
 }

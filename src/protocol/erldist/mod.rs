@@ -35,22 +35,22 @@ use handshake::Role;
 /// Tells by either side's first bytes: a frame of a handshake, or the head of a message, also one that follows on the
 /// rest of another where the capture begins inside a connection.
 pub fn probe(opening: &Opening<'_>) -> Probe {
-    let sides = [probe_side(opening.from_orig), probe_side(opening.from_resp)];
-    match sides {
-        [Probe::Yes, _] | [_, Probe::Yes] => Probe::Yes,
-        [Probe::Unsure, _] | [_, Probe::Unsure] => Probe::Unsure,
+    match (probe_side(opening.from_orig), probe_side(opening.from_resp)) {
+        (Some(Probe::Yes), _) | (_, Some(Probe::Yes)) => Probe::Yes,
+        (Some(Probe::Unsure), _) | (_, Some(Probe::Unsure)) | (None, None) => Probe::Unsure,
         _ => Probe::No,
     }
 }
 
-fn probe_side(bytes: &[u8]) -> Probe {
+/// What one side's bytes tell, if there are any.
+fn probe_side(bytes: &[u8]) -> Option<Probe> {
     if bytes.is_empty() {
-        return Probe::Unsure;
+        return None;
     }
-    match probe_handshake(bytes) {
+    Some(match probe_handshake(bytes) {
         Probe::No => probe_messages(bytes),
         verdict => verdict,
-    }
+    })
 }
 
 fn probe_handshake(bytes: &[u8]) -> Probe {
@@ -92,3 +92,6 @@ fn probe_messages(bytes: &[u8]) -> Probe {
 pub fn start() -> Box<dyn Decoder> {
     Box::<session::Session>::default()
 }
+
+#[cfg(test)]
+mod tests;

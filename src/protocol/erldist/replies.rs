@@ -81,6 +81,12 @@ impl Replies {
 
     /// The result that a message brings, if it does.
     pub fn reply_of(&mut self, operation: &str, control: &Term, payload: Option<&Term>) -> Option<Reply> {
+        let reply = self.read_reply(operation, control, payload)?;
+        // Where neither the call is known nor the value, nothing is told.
+        (reply.call.is_some() || reply.value != Term::Elided).then_some(reply)
+    }
+
+    fn read_reply(&mut self, operation: &str, control: &Term, payload: Option<&Term>) -> Option<Reply> {
         match operation {
             "PAYLOAD_MONITOR_P_EXIT" => self.exit(control::element(control, 3)?, payload?),
             "MONITOR_P_EXIT" => self.exit(control::element(control, 3)?, control::element(control, 4)?),

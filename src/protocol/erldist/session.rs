@@ -166,7 +166,9 @@ impl Connection {
                         }
                     }
                     None => {
-                        side.cache.clear();
+                        if fragments::ids(header).is_none() {
+                            side.cache.clear();
+                        }
                         scene.sink.skipped("erldist.header", scene.now);
                     }
                 }

@@ -52,10 +52,11 @@ fn handshake_cells(row: &mut RowWriter<'_>, handshake: &Handshake) {
 fn message_cells(row: &mut RowWriter<'_>, message: &Message) {
     let answered = message.reply.as_ref().and_then(|reply| reply.call.as_ref());
     let call = message.call.as_ref().or(answered);
-    let sensitive =
-        call.is_some_and(is_sensitive) || message.reply.as_ref().is_some_and(|reply| is_cookie(&reply.value));
+    let sensitive = call.is_some_and(is_sensitive)
+        || message.reply.as_ref().is_some_and(|reply| is_cookie(&reply.value))
+        || answered.is_some_and(|call| reads_cookie_file(&call.arguments));
     let short = |term: &Term| term.to_text(MAX_TERM_CHARS);
-    let mut term = |row: &mut RowWriter<'_>, value: Option<String>| {
+    let term = |row: &mut RowWriter<'_>, value: Option<String>| {
         if sensitive {
             row.secret(value.as_deref())
         } else {
@@ -77,7 +78,7 @@ fn is_sensitive(call: &Call) -> bool {
         ("erlang", "set_cookie" | "get_cookie") | ("auth", _) => true,
         ("ejabberd_ctl", function) => function.starts_with("process"),
         ("ejabberd_admin" | "ejabberd_auth", _) => true,
-        _ => reads_cookie_file(&call.arguments),
+        _ => false,
     }
 }
 
