@@ -11,6 +11,8 @@ mod frame;
 mod ndjson;
 #[cfg(feature = "tables")]
 mod parquet;
+#[cfg(feature = "tables")]
+mod text;
 
 use super::ReportError;
 use crate::table::{Rows, TableId, Tables};
