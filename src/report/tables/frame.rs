@@ -31,6 +31,18 @@ enum Growing {
     Time(Vec<i64>),
 }
 
+impl Growing {
+    /// An empty column with room for as many cells.
+    fn emptied(&self) -> Self {
+        match self {
+            Self::Text(cells) => Self::Text(cells.emptied()),
+            Self::Number(cells) => Self::Number(Vec::with_capacity(cells.len())),
+            Self::Flag(cells) => Self::Flag(Vec::with_capacity(cells.len())),
+            Self::Time(cells) => Self::Time(Vec::with_capacity(cells.len())),
+        }
+    }
+}
+
 /// Gathers rows until a frame is taken.
 pub(super) struct FrameBuilder {
     spec: &'static [ColumnSpec],
@@ -102,7 +114,8 @@ impl FrameBuilder {
         if height == 0 {
             return Ok(None);
         }
-        let columns = std::mem::replace(&mut self.columns, Self::empty(self.spec, self.style));
+        let next = self.columns.iter().map(Growing::emptied).collect();
+        let columns = std::mem::replace(&mut self.columns, next);
         let columns = self.spec.iter().zip(columns).map(|((name, _), growing)| finish(name, growing));
         let columns = columns.collect::<PolarsResult<Vec<Column>>>()?;
         DataFrame::new(height, columns).map(Some)

@@ -17,6 +17,13 @@ pub(super) struct TextColumn {
 }
 
 impl TextColumn {
+    /// An empty column with room for as much as this one holds: row groups of a table are much alike.
+    pub(super) fn emptied(&self) -> Self {
+        let bytes = Vec::with_capacity(self.bytes.len() + self.bytes.len() / 16);
+        let (views, present) = (Vec::with_capacity(self.views.len()), BitmapBuilder::with_capacity(self.views.len()));
+        Self { bytes, views, present, too_long: false }
+    }
+
     /// Appends one cell.
     pub(super) fn push(&mut self, cell: Option<&str>) {
         let start = self.bytes.len();
