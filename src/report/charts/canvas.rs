@@ -25,9 +25,9 @@ pub(super) enum Size {
 impl Size {
     fn points(self) -> f64 {
         match self {
-            Self::Title => 20.0,
-            Self::Normal => 14.0,
-            Self::Small => 12.5,
+            Self::Title => 22.0,
+            Self::Normal => 16.0,
+            Self::Small => 14.5,
         }
     }
 }

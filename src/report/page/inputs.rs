@@ -36,8 +36,8 @@ fn write_input(out: &mut String, input: &Input) -> std::fmt::Result {
     };
     writeln!(
         out,
-        "<tr><td>{}<br><code class=\"hash\">SHA-256 {}</code></td><td>{}<br><span class=\"faded\">{}</span></td>\
-         <td class=\"n\">{}</td><td class=\"n\">{}{cut}</td><td>{}<br>{}</td></tr>",
+        "<tr><td>{}<br><code class=\"hash\">SHA-256 {}</code></td><td class=\"t\">{}<br><span class=\"faded\">{}</span></td>\
+         <td class=\"n\">{}</td><td class=\"n\">{}{cut}</td><td class=\"t\">{}<br>{}</td></tr>",
         html(&input.path),
         html(&input.sha256),
         html(&input.format),

@@ -1,11 +1,12 @@
 //! Our rows as polars frames.
 
+use super::text::TextColumn;
 use crate::evidence::format_time;
 use crate::table::schema::ColumnSpec;
 use crate::table::{Column as RowColumn, ColumnKind, Rows};
 use polars::prelude::{
     Column, DataFrame, DataType, Field, Int64Chunked, IntoColumn, IntoSeries, NamedFrom, NewChunkedArray, PolarsResult,
-    Schema, Series, StringChunkedBuilder, TimeUnit, UInt64Chunked,
+    Schema, Series, TimeUnit, UInt64Chunked,
 };
 use std::borrow::Cow;
 use std::ops::Range;
@@ -24,10 +25,22 @@ pub(super) enum Style {
 
 /// A column that grows.
 enum Growing {
-    Text(StringChunkedBuilder),
+    Text(TextColumn),
     Number(Vec<Option<u64>>),
     Flag(Vec<Option<bool>>),
     Time(Vec<i64>),
+}
+
+impl Growing {
+    /// An empty column with room for as many cells.
+    fn emptied(&self) -> Self {
+        match self {
+            Self::Text(cells) => Self::Text(cells.emptied()),
+            Self::Number(cells) => Self::Number(Vec::with_capacity(cells.len())),
+            Self::Flag(cells) => Self::Flag(Vec::with_capacity(cells.len())),
+            Self::Time(cells) => Self::Time(Vec::with_capacity(cells.len())),
+        }
+    }
 }
 
 /// Gathers rows until a frame is taken.
@@ -44,10 +57,8 @@ impl FrameBuilder {
     }
 
     fn empty(spec: &[ColumnSpec], style: Style) -> Vec<Growing> {
-        let column = |(name, kind): &ColumnSpec| match (kind, style) {
-            (ColumnKind::Text, _) | (ColumnKind::Time, Style::Written(_)) => {
-                Growing::Text(StringChunkedBuilder::new((*name).into(), 0))
-            }
+        let column = |(_, kind): &ColumnSpec| match (kind, style) {
+            (ColumnKind::Text, _) | (ColumnKind::Time, Style::Written(_)) => Growing::Text(TextColumn::default()),
             (ColumnKind::Number, _) => Growing::Number(Vec::new()),
             (ColumnKind::Flag, _) => Growing::Flag(Vec::new()),
             (ColumnKind::Time, Style::Typed) => Growing::Time(Vec::new()),
@@ -74,12 +85,13 @@ impl FrameBuilder {
         self.rows += range.len();
         for (growing, column) in self.columns.iter_mut().zip(rows.columns()) {
             match (growing, column) {
-                (Growing::Text(cells), RowColumn::Text { bytes, ends, present }) => {
-                    append_text(cells, bytes, ends, present, range.clone(), self.style);
-                }
+                (Growing::Text(cells), RowColumn::Text { bytes, ends, present }) => match self.style {
+                    Style::Typed => cells.append(bytes, ends, present, range.clone()),
+                    Style::Written(filter) => append_written(cells, bytes, ends, present, range.clone(), filter),
+                },
                 (Growing::Text(cells), RowColumn::Time(times)) => {
                     for time in times.get(range.clone()).unwrap_or_default() {
-                        cells.append_value(format_time(*time));
+                        cells.push(Some(&format_time(*time)));
                     }
                 }
                 (Growing::Number(cells), RowColumn::Number(values)) => {
@@ -102,43 +114,40 @@ impl FrameBuilder {
         if height == 0 {
             return Ok(None);
         }
-        let columns = std::mem::replace(&mut self.columns, Self::empty(self.spec, self.style));
-        let columns = self.spec.iter().zip(columns).map(|((name, _), growing)| finish(name, growing)).collect();
+        let next = self.columns.iter().map(Growing::emptied).collect();
+        let columns = std::mem::replace(&mut self.columns, next);
+        let columns = self.spec.iter().zip(columns).map(|((name, _), growing)| finish(name, growing));
+        let columns = columns.collect::<PolarsResult<Vec<Column>>>()?;
         DataFrame::new(height, columns).map(Some)
     }
 }
 
-fn append_text(
-    cells: &mut StringChunkedBuilder,
+fn append_written(
+    cells: &mut TextColumn,
     bytes: &str,
     ends: &[usize],
     present: &[bool],
     range: Range<usize>,
-    style: Style,
+    filter: CellFilter,
 ) {
     let mut start = range.start.checked_sub(1).and_then(|row| ends.get(row)).copied().unwrap_or_default();
     let ends = ends.get(range.clone()).unwrap_or_default();
     let present = present.get(range).unwrap_or_default();
     for (end, is_present) in ends.iter().zip(present) {
-        match bytes.get(start..*end).filter(|_| *is_present) {
-            None => cells.append_null(),
-            Some(text) => match style {
-                Style::Typed => cells.append_value(text),
-                Style::Written(filter) => cells.append_value(filter(text)),
-            },
-        }
+        let text = bytes.get(start..*end).filter(|_| *is_present);
+        cells.push(text.map(filter).as_deref());
         start = *end;
     }
 }
 
-fn finish(name: &str, growing: Growing) -> Column {
-    match growing {
-        Growing::Text(cells) => cells.finish().into_series().into_column(),
+fn finish(name: &str, growing: Growing) -> PolarsResult<Column> {
+    Ok(match growing {
+        Growing::Text(cells) => cells.finish(name)?.into_series().into_column(),
         Growing::Number(cells) => UInt64Chunked::from_slice_options(name.into(), &cells).into_series().into_column(),
         Growing::Flag(cells) => Series::new(name.into(), cells).into_column(),
         Growing::Time(cells) => {
             let times = Int64Chunked::from_vec(name.into(), cells);
             times.into_datetime(TimeUnit::Nanoseconds, None).into_series().into_column()
         }
-    }
+    })
 }

@@ -11,6 +11,8 @@ mod frame;
 mod ndjson;
 #[cfg(feature = "tables")]
 mod parquet;
+#[cfg(feature = "tables")]
+mod text;
 
 use super::ReportError;
 use crate::table::{Rows, TableId, Tables};
@@ -115,7 +117,7 @@ impl OneTable {
         self.rows_in_group += range.len() as u64;
         self.text_in_group += text_bytes(rows, &range);
         let full = self.rows_in_group >= GROUP_ROWS || self.text_in_group >= GROUP_TEXT_BYTES;
-        if full && self.rows % CHECK_ROWS == 0 {
+        if full && self.rows.is_multiple_of(CHECK_ROWS) {
             for sink in &mut self.sinks {
                 sink.flush()?;
             }
