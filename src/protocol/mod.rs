@@ -180,12 +180,13 @@ pub struct DatagramProtocol {
     pub start: fn() -> Box<dyn Decoder>,
 }
 
-/// Stream protocols in the order in which they are asked: strict formats before loose ones.
+/// Stream protocols in the order in which they are asked: strict formats before loose ones. EPMD is first for what comes
+/// to its port: whatever it looks like, it was sent to EPMD.
 pub const STREAM_PROTOCOLS: &[StreamProtocol] = &[
+    StreamProtocol { name: "epmd", probe: epmd::probe, start: epmd::start },
     StreamProtocol { name: "tls", probe: tls::probe, start: tls::start },
     StreamProtocol { name: "xmpp", probe: xmpp::probe, start: xmpp::start },
     StreamProtocol { name: "http", probe: http::probe, start: http::start },
-    StreamProtocol { name: "epmd", probe: epmd::probe, start: epmd::start },
     StreamProtocol { name: "erldist", probe: erldist::probe, start: erldist::start },
     StreamProtocol { name: "dns", probe: dns::probe_stream, start: dns::start_stream },
     StreamProtocol { name: "text", probe: text::probe, start: text::start },
