@@ -134,9 +134,9 @@ pub struct DatagramProtocol {
     pub start: fn() -> Box<dyn Decoder>,
 }
 
-/// Stream protocols in the order in which they are asked: strict formats before loose ones.
+/// Stream protocols in the order in which they are asked: strict formats before loose ones. EPMD is first for what comes
+/// to its port: whatever it looks like, it was sent to EPMD.
 pub const STREAM_PROTOCOLS: &[StreamProtocol] = &[
-    // First: on its own port what is not EPMD is junk sent to EPMD.
     StreamProtocol { name: "epmd", probe: epmd::probe, start: epmd::start },
     StreamProtocol { name: "tls", probe: tls::probe, start: tls::start },
     StreamProtocol { name: "xmpp", probe: xmpp::probe, start: xmpp::start },

@@ -126,7 +126,7 @@ fn what_is_no_request_is_malformed_once() {
     assert_eq!(reason(b"\0\0"), "length 0");
     assert_eq!(reason(b"\xff\xffAAAAAAAAAA"), "length 65535, more than EPMD reads");
     assert_eq!(reason(b"\0\x04\xee123"), "unknown request 238");
-    assert_eq!(reason(b"\0\x09pejabberd"), "PORT_PLEASE_REQ, of releases before R3");
+    assert_eq!(reason(b"\0\x09pejabberd"), "PORT_PLEASE_REQ is obsolete");
     assert_eq!(reason(b"\0\x02nn"), "length 2 but NAMES_REQ carries nothing");
     assert_eq!(reason(b"\0\x01"), "request ends after 2 bytes");
     assert_eq!(reason(b"\0"), "request ends after 1 bytes");

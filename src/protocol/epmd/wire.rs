@@ -43,8 +43,8 @@ pub fn parse_request(body: &[u8]) -> Result<EpmdRequest, String> {
         NAMES_REQ => alone("NAMES_REQ", EpmdRequest::Names),
         DUMP_REQ => alone("DUMP_REQ", EpmdRequest::Dump),
         KILL_REQ => alone("KILL_REQ", EpmdRequest::Kill),
-        b'a' => Err("ALIVE_REQ, of releases before R3".to_owned()),
-        b'p' => Err("PORT_PLEASE_REQ, of releases before R3".to_owned()),
+        b'a' => Err("ALIVE_REQ is obsolete".to_owned()),
+        b'p' => Err("PORT_PLEASE_REQ is obsolete".to_owned()),
         other => Err(format!("unknown request {other}")),
     }
 }

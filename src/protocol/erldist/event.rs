@@ -26,7 +26,7 @@ pub enum HandshakeOutcome {
 /// A distribution handshake (erts "Distribution Protocol", 13.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Handshake {
-    /// Full name of the connecting node.
+    /// Full name of the connecting node; empty if the capture begins after it was sent.
     pub initiator: String,
     /// Full name of the node connected to, if it was sent.
     pub acceptor: Option<String>,

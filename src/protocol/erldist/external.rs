@@ -6,10 +6,13 @@
 //!
 //! LOCAL_EXT is opaque by definition: what follows it cannot be read by anyone but its writer.
 
+use super::atoms::{MAX_ATOM_BYTES, latin1_atom, utf8_atom};
 use super::skip::skip_term;
+use super::tag;
 use super::term::{Term, UNKNOWN_NODE};
 use std::io::Read;
-use std::sync::Arc;
+
+pub use super::atoms::CachedAtom;
 
 /// First byte of a term that stands alone.
 pub const VERSION_MAGIC: u8 = 131;
@@ -26,54 +29,6 @@ const MAX_INFLATED: u64 = 16 << 20;
 
 /// Compressed terms that grow more than this are cut: zlib reaches 1032, terms that people send do not.
 const MAX_INFLATE_RATIO: u64 = 256;
-
-/// Atoms have at most 255 characters of at most 4 bytes.
-pub const MAX_ATOM_BYTES: usize = 255 * 4;
-
-/// The tags, by their names in the documentation.
-pub(super) mod tag {
-    pub const COMPRESSED: u8 = 80;
-    pub const NEW_FLOAT_EXT: u8 = 70;
-    pub const BIT_BINARY_EXT: u8 = 77;
-    pub const ATOM_CACHE_REF: u8 = 82;
-    pub const NEW_PID_EXT: u8 = 88;
-    pub const NEW_PORT_EXT: u8 = 89;
-    pub const NEWER_REFERENCE_EXT: u8 = 90;
-    pub const SMALL_INTEGER_EXT: u8 = 97;
-    pub const INTEGER_EXT: u8 = 98;
-    pub const FLOAT_EXT: u8 = 99;
-    pub const ATOM_EXT: u8 = 100;
-    pub const REFERENCE_EXT: u8 = 101;
-    pub const PORT_EXT: u8 = 102;
-    pub const PID_EXT: u8 = 103;
-    pub const SMALL_TUPLE_EXT: u8 = 104;
-    pub const LARGE_TUPLE_EXT: u8 = 105;
-    pub const NIL_EXT: u8 = 106;
-    pub const STRING_EXT: u8 = 107;
-    pub const LIST_EXT: u8 = 108;
-    pub const BINARY_EXT: u8 = 109;
-    pub const SMALL_BIG_EXT: u8 = 110;
-    pub const LARGE_BIG_EXT: u8 = 111;
-    pub const NEW_FUN_EXT: u8 = 112;
-    pub const EXPORT_EXT: u8 = 113;
-    pub const NEW_REFERENCE_EXT: u8 = 114;
-    pub const SMALL_ATOM_EXT: u8 = 115;
-    pub const MAP_EXT: u8 = 116;
-    pub const FUN_EXT: u8 = 117;
-    pub const ATOM_UTF8_EXT: u8 = 118;
-    pub const SMALL_ATOM_UTF8_EXT: u8 = 119;
-    pub const V4_PORT_EXT: u8 = 120;
-    pub const LOCAL_EXT: u8 = 121;
-}
-
-/// An atom that a distribution header names: known, or of a slot that was filled before the capture saw it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CachedAtom {
-    /// Its name.
-    Known(Arc<str>),
-    /// Its slot in the sender's cache.
-    Unknown(u16),
-}
 
 /// Why a term could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -484,16 +439,4 @@ fn small_value(negative: bool, magnitude: &[u8]) -> Option<i64> {
     bytes.get_mut(..magnitude.len())?.copy_from_slice(magnitude);
     let value = u64::from_le_bytes(bytes);
     if negative { 0i64.checked_sub_unsigned(value) } else { i64::try_from(value).ok() }
-}
-
-/// The name of an atom in UTF-8. Old nodes send Latin-1 there, which is told by its not being UTF-8.
-pub(super) fn utf8_atom(bytes: &[u8]) -> Arc<str> {
-    std::str::from_utf8(bytes).map_or_else(|_| latin1_atom(bytes), Arc::from)
-}
-
-fn latin1_atom(bytes: &[u8]) -> Arc<str> {
-    match std::str::from_utf8(bytes) {
-        Ok(name) if name.is_ascii() => Arc::from(name),
-        _ => bytes.iter().map(|byte| char::from(*byte)).collect::<String>().into(),
-    }
 }

@@ -5,9 +5,10 @@
 //! a message.
 
 use super::control;
-use super::external::{VERSION_MAGIC, tag};
+use super::external::VERSION_MAGIC;
 use super::handshake;
 use super::header::{FIRST_FRAGMENT, HeaderError, NORMAL_HEADER, read_refs};
+use super::tag;
 use crate::evidence::Stamp;
 
 /// Bytes kept of one message: programs that are loaded over the distribution are smaller, and are wanted whole.

@@ -4,7 +4,7 @@
 //! brings the text of those that are new. Terms then name atoms by their place in that list. Slots whose filling was
 //! not captured are unknown and stay so until they are filled again: a wrong atom would be worse than none.
 
-use super::external::{CachedAtom, MAX_ATOM_BYTES, utf8_atom};
+use super::atoms::{CachedAtom, MAX_ATOM_BYTES, utf8_atom};
 use std::sync::Arc;
 
 /// Tag of a header without fragments.

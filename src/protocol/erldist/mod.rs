@@ -8,6 +8,7 @@
 //! `fragments` bring the others to terms, [`external`] reads these, `meaning` and `replies` tell what is asked and
 //! answered, `session` reports it. Ticks are read and not reported.
 
+mod atoms;
 mod control;
 pub mod evaluated;
 pub mod event;
@@ -22,6 +23,7 @@ mod print;
 mod replies;
 mod session;
 mod skip;
+mod tag;
 pub mod term;
 
 pub use evaluated::evaluated_calls;
@@ -56,7 +58,10 @@ fn probe_side(bytes: &[u8]) -> Option<Probe> {
 fn probe_handshake(bytes: &[u8]) -> Probe {
     let Some((length, body)) = bytes.split_first_chunk() else { return Probe::Unsure };
     let length = usize::from(u16::from_be_bytes(*length));
-    // Alone a digest or a complement is too little to go by, and any byte can be a tag.
+    // Alone a digest is too little to go by, and any byte can be a tag: what follows it will tell.
+    if matches!((body.first(), length), (Some(b'r'), 21) | (Some(b'a'), 17)) {
+        return if body.len() <= length { Probe::Unsure } else { Probe::No };
+    }
     let least = match body.first() {
         None => 3,
         Some(b'n' | b'N') => 10,

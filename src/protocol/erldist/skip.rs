@@ -1,6 +1,7 @@
 //! Walking over a term without building it: no allocation, no recursion, one pass.
 
-use super::external::{TermError, tag};
+use super::external::TermError;
+use super::tag;
 
 /// What follows the first term of `bytes`.
 pub fn skip_term(bytes: &[u8]) -> Result<&[u8], TermError> {
