@@ -81,7 +81,13 @@ fn probe_handshake(bytes: &[u8]) -> Probe {
 }
 
 fn probe_messages(bytes: &[u8]) -> Probe {
+    // More than an hour of ticks is more likely a stream of zeros.
+    const MAX_TICKS: usize = 256;
+
     let ticks = bytes.chunks_exact(4).take_while(|chunk| **chunk == [0; 4]).count() * 4;
+    if ticks > MAX_TICKS * 4 {
+        return Probe::No;
+    }
     let after_ticks = bytes.get(ticks..).unwrap_or_default();
     match check_head(after_ticks) {
         Some(true) => Probe::Yes,

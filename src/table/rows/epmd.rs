@@ -75,3 +75,20 @@ fn node_kind(node_type: u8) -> String {
         other => format!("type {other}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exchange_is_one_row_with_what_was_asked_and_told() {
+        let request =
+            EpmdRequest::Alive2 { name: "ejabberd".into(), port: 31337, node_type: 72, highest: 6, lowest: 5 };
+        let cells = exchange(&request, Some(&EpmdAnswer::Alive2 { result: 0, creation: 3 }));
+        assert_eq!((cells.request, cells.name, cells.port), ("alive2", Some("ejabberd"), Some(31337)));
+        assert_eq!(cells.answer.as_deref(), Some("registered"));
+        assert_eq!(cells.detail.as_deref(), Some("hidden versions 5-6, creation 3"));
+        let silent = exchange(&EpmdRequest::Kill, None);
+        assert_eq!((silent.request, silent.answer, silent.detail), ("kill", None, None));
+    }
+}

@@ -100,3 +100,71 @@ fn is_cookie(value: &Term) -> bool {
         text.len() == 20 && text.bytes().all(|byte| byte.is_ascii_uppercase())
     })
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // tests
+mod tests {
+    use super::*;
+    use crate::evidence::{Direction, FlowInfo, Stamp, Transport};
+    use crate::protocol::erldist::Reply;
+    use crate::secret::Masker;
+    use std::sync::Arc;
+
+    /// The last six cells of the row of a message from one node to the other: module to term.
+    fn cells(call: Option<Call>, reply: Option<Reply>, payload: &str) -> Vec<Option<String>> {
+        let flow = Arc::new(FlowInfo {
+            transport: Transport::Tcp,
+            orig: "10.0.0.7:40000".parse().unwrap(),
+            resp: "10.0.0.1:44245".parse().unwrap(),
+            community_id: "1:test".into(),
+            tunnel: "".into(),
+        });
+        let seen =
+            Seen { flow: &flow, direction: Direction::FromOrig, first: Stamp::default(), last: Stamp::default() };
+        let message = Message {
+            node: Some("a@h".into()),
+            peer: None,
+            initiator: Direction::FromOrig,
+            operation: "REG_SEND",
+            control: Term::Tuple(vec![Term::Integer(6)]),
+            payload: Some(text(payload)),
+            call,
+            reply,
+        };
+        let mut tables = Tables::new(Masker::new(false, [7; 16]), Arc::from([String::from("a.pcap")]));
+        append(&mut tables, &seen, &DistEvent::Message(Box::new(message)));
+        let rows = tables.rows(TableId::ErlDist);
+        rows.columns().iter().skip(11).map(|column| column.text(0).map(str::to_owned)).collect()
+    }
+
+    fn text(text: &str) -> Term {
+        Term::String(text.as_bytes().into())
+    }
+
+    fn call(module: &str, function: &str, argument: &str) -> Call {
+        let arguments = Term::List(vec![text(argument)], None);
+        Call { via: "rex", module: module.into(), function: function.into(), arguments }
+    }
+
+    #[test]
+    fn terms_of_calls_are_shown() {
+        let cells = cells(Some(call("os", "cmd", "id")), None, "payload");
+        let shown = ["os", "cmd", "[\"id\"]", "", "\"payload\""];
+        assert_eq!(cells.iter().map(|cell| cell.as_deref().unwrap_or_default()).collect::<Vec<_>>(), shown);
+    }
+
+    #[test]
+    fn terms_that_hold_cookies_and_passwords_are_masked() {
+        let hidden = |cells: Vec<Option<String>>| {
+            let shown = cells.into_iter().flatten().collect::<Vec<_>>().join(" ");
+            assert!(shown.contains("[masked "), "{shown}");
+            !shown.contains("SESAME")
+        };
+        assert!(hidden(cells(Some(call("ejabberd_ctl", "process", "SESAME")), None, "SESAME")));
+        assert!(hidden(cells(Some(call("erlang", "set_cookie", "SESAME")), None, "SESAME")));
+        let reply = |call, value: &str| Some(Reply { call, value: text(value) });
+        assert!(hidden(cells(None, reply(Some(call("erlang", "get_cookie", "")), "SESAME"), "SESAME")));
+        assert!(hidden(cells(None, reply(Some(call("os", "cmd", "cat /root/.erlang.cookie")), "SESAME"), "SESAME")));
+        assert!(hidden(cells(None, reply(None, "ABCDEFGHIJKLMNSESAME"), "ABCDEFGHIJKLMNSESAME")));
+    }
+}

@@ -312,6 +312,10 @@ fn probes_by_content() {
         assert_eq!(probe(&[], &first), Probe::Yes);
     }
     assert_eq!(probe(&[0; 8], &[]), Probe::Unsure);
+    assert_eq!(probe(&[0; 2000], &[]), Probe::No);
+    // A digest alone tells nothing, the message after it does.
+    assert_eq!(probe(&reply(), &[]), Probe::Unsure);
+    assert_eq!(probe(&[reply(), send("x")].concat(), &[]), Probe::Yes);
     assert_eq!(probe(&[&[0; 8][..], &send("x")].concat(), &[]), Probe::Yes);
     assert_eq!(probe(b"GET / HTTP/1.1\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n"), Probe::No);
     assert_eq!(probe(b"\x16\x03\x01\x00\xc8\x01\0\0\xc4\x03\x03", &[]), Probe::No);
