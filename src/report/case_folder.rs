@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 pub(super) const CASE: &str = "case.json";
 pub(super) const FINDINGS: &str = "findings.ndjson";
 pub(super) const PAGE: &str = "report.html";
+pub(super) const EVE: &str = "eve.json";
 /// Files that stand in the folder itself.
-const FILES: [&str; 5] = [CASE, FINDINGS, PAGE, "hits.json", "eve.json"];
+const FILES: [&str; 5] = [CASE, FINDINGS, PAGE, "hits.json", EVE];
 /// Folders in it.
 const FOLDERS: [&str; 3] = ["tables", "charts", "files"];
 /// Ending of a file that is not yet complete.
