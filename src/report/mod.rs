@@ -106,7 +106,8 @@ mod tests {
     #[test]
     fn two_runs_differ_in_nothing_but_wall_time() {
         let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        (written(one.path()), written(two.path()));
+        written(one.path());
+        written(two.path());
         for (one, two) in contents(one.path()).into_iter().zip(contents(two.path())) {
             assert_eq!(one.0, two.0);
             if one.0 == "case.json" {
