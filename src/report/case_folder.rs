@@ -10,10 +10,13 @@ use std::path::{Path, PathBuf};
 pub(super) const CASE: &str = "case.json";
 pub(super) const FINDINGS: &str = "findings.ndjson";
 pub(super) const PAGE: &str = "report.html";
+pub(super) const EVE: &str = "eve.json";
 /// Files that stand in the folder itself.
-const FILES: [&str; 5] = [CASE, FINDINGS, PAGE, "hits.json", "eve.json"];
+const FILES: [&str; 5] = [CASE, FINDINGS, PAGE, "hits.json", EVE];
 /// Folders in it.
 const FOLDERS: [&str; 3] = ["tables", "charts", "files"];
+/// Endings that a capture's name may have.
+const ENDINGS: [&str; 8] = ["pcap", "pcapng", "cap", "gz", "zst", "lz4", "xz", "dmp"];
 /// Ending of a file that is not yet complete.
 const UNFINISHED: &str = ".unfinished";
 
@@ -42,6 +45,23 @@ impl CaseFolder {
             fs::remove_file(&path).map_err(ReportError::io("remove", &path))?;
         }
         Ok(Self { root })
+    }
+
+    /// Where a case goes unless `-o` says otherwise: `reports/` and the name of the first CAPTURE argument, without
+    /// the endings of captures and compression.
+    pub fn default_path(first_capture: &str) -> PathBuf {
+        let path = Path::new(first_capture);
+        let name = path.file_name().and_then(|name| name.to_str()).filter(|name| *name != "-");
+        let mut name = name.unwrap_or("capture");
+        while let Some((stem, ending)) = name.rsplit_once('.')
+            && !stem.is_empty()
+            && ENDINGS.contains(&ending.to_ascii_lowercase().as_str())
+        {
+            name = stem;
+        }
+        // What is left of a pattern must be a plain name.
+        let plain: String = name.chars().map(|c| if "*?[]".contains(c) { '_' } else { c }).collect();
+        Path::new("reports").join(plain)
     }
 
     /// A folder that already holds a case.
@@ -217,6 +237,21 @@ mod tests {
         fs::write(folder.path().join(CASE), r#"{"tool":"other"}"#).unwrap();
         assert!(matches!(CaseFolder::create(folder.path(), false), Err(ReportError::Occupied { .. })));
         assert!(CaseFolder::open(folder.path()).is_err());
+    }
+
+    #[test]
+    fn the_default_folder_is_named_by_the_first_capture() {
+        for (capture, name) in [
+            ("a/01.pcap", "reports/01"),
+            ("big.PCAPNG.gz", "reports/big"),
+            ("site.v2.pcap.zst", "reports/site.v2"),
+            ("captures/", "reports/captures"),
+            ("-", "reports/capture"),
+            ("..", "reports/capture"),
+            ("in/*.pcap", "reports/_"),
+        ] {
+            assert_eq!(CaseFolder::default_path(capture), Path::new(name), "{capture}");
+        }
     }
 
     #[cfg(unix)]

@@ -58,7 +58,7 @@ const MAX_BUCKETS: usize = 512;
 const MIN_SHIFT: u32 = 20;
 
 /// Gathers a [`Timeline`]. Buckets are 2^n ns wide and aligned to 1970, and n is the least that fits all times into
-/// [`MAX_BUCKETS`]: so the result depends neither on the order of packets nor on how they were spread over shards.
+/// `MAX_BUCKETS`: so the result depends neither on the order of packets nor on how they were spread over shards.
 #[derive(Debug, Clone)]
 pub struct TimelineBuilder {
     shift: u32,
@@ -147,7 +147,7 @@ const MAX_ADDRESSES: usize = 65_536;
 
 /// Gathers traffic by protocol and address, one call a conversation.
 ///
-/// Below [`MAX_ADDRESSES`] addresses the result is exact. Above, whoever carries little is forgotten (and its number
+/// Below `MAX_ADDRESSES` addresses the result is exact. Above, whoever carries little is forgotten (and its number
 /// counted), so a flood of made-up sources can neither fill memory nor push out those who move data.
 #[derive(Debug, Clone, Default)]
 pub struct TrafficBuilder {

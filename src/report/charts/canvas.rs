@@ -5,13 +5,16 @@ use plotters::element::{Polygon, Rectangle};
 use plotters::prelude::{DrawingArea, DrawingBackend, IntoFont, PathElement};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontStyle, RGBColor, TextStyle, register_font};
+use std::sync::OnceLock;
 
 /// DejaVu Sans, cut down to Latin, Greek, Cyrillic and punctuation; see `fonts/README.md`.
 static FONT: &[u8] = include_bytes!("../fonts/DejaVuSans-subset.ttf");
 
 /// Makes the embedded font known to plotters; without it no chart can be drawn, not even as SVG.
 pub(super) fn register() -> Result<(), String> {
-    register_font("sans-serif", FontStyle::Normal, FONT).map_err(|_| "the embedded font cannot be read".to_owned())
+    static REGISTERED: OnceLock<bool> = OnceLock::new();
+    let is_known = *REGISTERED.get_or_init(|| register_font("sans-serif", FontStyle::Normal, FONT).is_ok());
+    if is_known { Ok(()) } else { Err("the embedded font cannot be read".to_owned()) }
 }
 
 /// Size of text.

@@ -16,6 +16,7 @@ use bars::{Bars, Row};
 use canvas::{Anchor, Canvas, Size};
 use plotters::prelude::{BitMapBackend, DrawingBackend, IntoDrawingArea, SVGBackend};
 use plotters::style::RGBColor;
+use rayon::prelude::*;
 use scale::Unit;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -63,12 +64,11 @@ pub fn charts(records: &[FindingRecord], stats: &CaseStats) -> Vec<Chart> {
 /// Writes every chart as `charts/NAME.svg` and `charts/NAME.png`.
 pub fn write_charts(folder: &CaseFolder, charts: &[Chart]) -> Result<(), ReportError> {
     let folder = folder.charts()?;
-    for chart in charts {
+    charts.par_iter().try_for_each(|chart| {
         let path = folder.join(format!("{}.svg", chart.name));
         std::fs::write(&path, chart.svg()?).map_err(ReportError::io("write", &path))?;
-        chart.write_png(&folder.join(format!("{}.png", chart.name)))?;
-    }
-    Ok(())
+        chart.write_png(&folder.join(format!("{}.png", chart.name)))
+    })
 }
 
 impl Chart {

@@ -2,7 +2,7 @@
 
 use crate::detect::{Kind, Layer, Severity};
 use crate::report::FindingRecord;
-use crate::report::escape::html;
+use crate::report::escape::{html, shortened};
 use crate::report::units;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -15,7 +15,9 @@ const MOST_OF_A_GROUP: usize = 250;
 /// Findings of a group that are in sight before it is unfolded.
 const MOST_OPEN: usize = 10;
 /// Characters of one value of evidence.
-const MOST_CHARS: usize = 2000;
+const MOST_CHARS: usize = 1000;
+/// Bytes of the page after which only groups are told, not their findings: hostile evidence may be long.
+const MOST_BYTES: usize = 16 << 20;
 /// Frames listed in one finding.
 const MOST_FRAMES: usize = 100;
 
@@ -31,7 +33,7 @@ pub(super) fn write(out: &mut String, records: &[FindingRecord]) -> std::fmt::Re
     }
     let mut room = MOST_FINDINGS;
     for ((severity, kind), group) in groups {
-        let shown = group.len().min(MOST_OF_A_GROUP).min(room);
+        let shown = if out.len() < MOST_BYTES { group.len().min(MOST_OF_A_GROUP).min(room) } else { 0 };
         room -= shown;
         write_group(out, severity.0, kind, &group, shown)?;
     }
@@ -94,7 +96,7 @@ fn write_finding(out: &mut String, record: &FindingRecord) -> std::fmt::Result {
         "<details id=\"f-{id}\"><summary><time>{}</time><span class=\"title\">{}</span></summary>\n\
          <div class=\"body\"><table><tbody>\n",
         units::moment(record.time_ns),
-        html(&record.title)
+        html(&shortened(&record.title, MOST_CHARS))
     )?;
     let sides = match (&record.src, &record.dst) {
         (Some(src), Some(dst)) => format!("{} → {}", html(src), html(dst)),
@@ -103,7 +105,7 @@ fn write_finding(out: &mut String, record: &FindingRecord) -> std::fmt::Result {
     };
     row(out, "who", &sides)?;
     for (key, value) in &record.evidence {
-        let value = crate::report::escape::shortened(&value.to_string(), MOST_CHARS);
+        let value = shortened(&value.to_string(), MOST_CHARS);
         row(out, &html(key), &html(&value))?;
     }
     row(out, "time", &html(&record.time))?;

@@ -1,7 +1,7 @@
 //! `report.html`: one file that needs nothing else, no network and no script.
 //!
 //! A Content-Security-Policy forbids everything but the inline style, whose hash it names; all text goes through
-//! [`escape::html`]. The page opens as a list of findings, worst first; what a finding stands on unfolds below it.
+//! [`html`]. The page opens as a list of findings, worst first; what a finding stands on unfolds below it.
 
 mod findings;
 mod inputs;

@@ -1,7 +1,7 @@
 //! Text columns as Arrow string views: the bytes are taken over in one piece, and a cell is a view into them.
 
 use polars::prelude::{PolarsResult, StringChunked, polars_bail};
-use polars_arrow::array::{Utf8ViewArray, View};
+use polars_arrow::array::{BinaryViewArray, View};
 use polars_arrow::bitmap::BitmapBuilder;
 use polars_arrow::datatypes::ArrowDataType;
 use std::ops::Range;
@@ -70,7 +70,8 @@ impl TextColumn {
         }
         let buffers = [self.bytes].into_iter().map(Into::into).collect();
         let validity = self.present.into_opt_validity();
-        let array = Utf8ViewArray::try_new(ArrowDataType::Utf8View, self.views.into(), buffers, validity)?;
-        Ok(StringChunked::with_chunk(name.into(), array))
+        let array = BinaryViewArray::try_new(ArrowDataType::BinaryView, self.views.into(), buffers, validity)?;
+        // By way of bytes, for then ASCII is checked in one sweep and not cell by cell.
+        Ok(StringChunked::with_chunk(name.into(), array.to_utf8view()?))
     }
 }
