@@ -21,7 +21,7 @@ use collect::{Collected, Collector};
 use rayon::prelude::*;
 use shard::Shard;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -47,6 +47,8 @@ pub struct Options {
     pub reveal_secrets: bool,
     /// File formats of the tables.
     pub formats: Formats,
+    /// Write the findings as Suricata's EVE JSON too.
+    pub eve: bool,
     /// Threads; `None` for one a core.
     pub threads: Option<usize>,
     /// The command line, for the record.
@@ -96,7 +98,8 @@ fn analyze(options: &Options, progress: &(dyn Fn(u64, Option<u64>) + Sync)) -> R
     let started = Instant::now();
     let mut captures = CaptureSet::open(&options.captures)?;
     let names = captures.names();
-    let folder = CaseFolder::create(output_folder(options, &names), options.force)?;
+    let output = options.output.clone().unwrap_or_else(|| default_folder(options, &names));
+    let folder = CaseFolder::create(output, options.force)?;
     let masker = Masker::new(options.reveal_secrets, captures.masking_key());
     let tables = Tables::new(masker.clone(), Arc::clone(&names));
     let mut shards: Vec<Shard> =
@@ -129,22 +132,17 @@ fn analyze(options: &Options, progress: &(dyn Fn(u64, Option<u64>) + Sync)) -> R
     let findings = std::mem::take(&mut collected.findings);
     let mut info = case_info(options, &names, &inputs, &dealer.finish(), collected);
     let findings = report::write_case(&folder, &mut info, &findings, &masker, started)?;
+    if options.eve {
+        report::write_eve(&folder, &findings)?;
+    }
     Ok(Case { folder, info, findings })
 }
 
-/// The folder asked for, or one named after the first capture.
-fn output_folder(options: &Options, names: &[String]) -> PathBuf {
-    if let Some(folder) = &options.output {
-        return folder.clone();
-    }
-    let first = options.captures.first().map_or("-", String::as_str);
-    let path = std::path::Path::new(first);
-    let name = match (path.is_dir(), names.first()) {
-        (true, _) | (_, None) => path.file_name().map(|name| name.to_string_lossy().into_owned()),
-        (false, Some(name)) => Some(name.clone()),
-    };
-    let name = name.filter(|name| name != "-").unwrap_or_else(|| "stdin".to_owned());
-    PathBuf::from("reports").join(name.replace('/', "-"))
+/// `reports/` and the name of what was asked for first; a pattern gives way to the first capture that fits it.
+fn default_folder(options: &Options, names: &[String]) -> PathBuf {
+    let asked = options.captures.first().map_or("-", String::as_str);
+    let exists = asked == "-" || Path::new(asked).exists();
+    CaseFolder::default_path(if exists { asked } else { names.first().map_or("-", String::as_str) })
 }
 
 fn case_info(
@@ -162,6 +160,10 @@ fn case_info(
     for (what, count) in &dealt.frames.undecodable {
         let first = dealt.first_undecodable.get(what).map(|stamp| Place::of(*stamp, names));
         info.skipped.insert((*what).to_owned(), Skipped { count: *count, first });
+    }
+    if collected.traffic.folded_addresses() > 0 {
+        let count = collected.traffic.folded_addresses();
+        info.skipped.insert("report.addresses-beyond-limit".to_owned(), Skipped { count, first: None });
     }
     info.statistics.insert("packets".to_owned(), packet_statistics(dealt));
     let flows = collected.counts.iter().map(|(what, count)| ((*what).to_owned(), *count)).collect();

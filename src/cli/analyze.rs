@@ -43,6 +43,9 @@ pub struct Arguments {
     /// File formats of the tables, joined by commas: parquet, csv, ndjson [default: parquet]
     #[arg(long, value_name = "LIST")]
     tables: Option<Formats>,
+    /// Write the findings as alerts in Suricata's EVE JSON too
+    #[arg(long)]
+    eve: bool,
     /// Exit with status 1 if there is a finding of this severity or worse: info, low, medium, high, critical
     #[arg(long, value_name = "SEVERITY", value_parser = parse_severity)]
     fail_on: Option<Severity>,
@@ -87,6 +90,7 @@ fn options(common: &Common, arguments: &Arguments) -> Result<Options, Failure> {
         settings: Settings { policy, cookie_words, quote_chars: QUOTE_CHARS },
         reveal_secrets: arguments.reveal_secrets,
         formats: arguments.tables.unwrap_or_else(Formats::standard),
+        eve: arguments.eve,
         threads: common.threads.map(usize::from),
         command_line: std::env::args().collect(),
     })
