@@ -4,6 +4,9 @@
 //! on which one they take, so a difference is worth knowing in itself. Datagrams that the capture holds in part (a
 //! snapshot length) are put together as far as their bytes go.
 
+#[cfg(test)]
+mod tests;
+
 use super::{Decoded, Fragment, decode_datagram, part};
 use crate::capture::Frame;
 use crate::evidence::Stamp;
@@ -236,7 +239,9 @@ impl Defragmenter {
         self.make_room(self.limits.datagrams.saturating_sub(1), self.limits.bytes);
         self.serial += 1;
         self.ages.push_back((stamp.time_ns, key, self.serial));
-        self.datagrams.insert(key, Datagram::new(self.serial));
+        let datagram = Datagram::new(self.serial);
+        self.bytes += datagram.bytes;
+        self.datagrams.insert(key, datagram);
         // Complete datagrams leave the queue when they are its oldest; hold it to a multiple of the table.
         if self.ages.len() > 2 * self.limits.datagrams.max(16) {
             let datagrams = &self.datagrams;

@@ -47,7 +47,20 @@ pub(super) fn decode(path: &mut Path, head: &IpHead, protocol: u8, layer: Layer<
             None => Header::default(),
         },
     };
-    Decoded::Packet(packet(path, head, protocol, layer, payload_end.skip_lax(header.len), &header))
+    let payload = if header.len == 0 && is_headed(protocol) {
+        // Without the header nobody knows where the payload begins.
+        let unseen = layer.wire_len - layer.bytes.len();
+        Layer { bytes: &[], wire_len: unseen, ..layer }
+    } else {
+        payload_end.skip_lax(header.len)
+    };
+    Decoded::Packet(packet(path, head, protocol, layer, payload, &header))
+}
+
+/// `true` for protocols whose header is decoded here.
+pub(super) fn is_headed(protocol: u8) -> bool {
+    use number::{DCCP, ICMP, ICMPV6, SCTP, TCP, UDP, UDP_LITE};
+    matches!(protocol, ICMP | TCP | UDP | DCCP | ICMPV6 | SCTP | UDP_LITE)
 }
 
 fn packet(path: &Path, head: &IpHead, protocol: u8, layer: Layer<'_>, payload: Layer<'_>, header: &Header) -> Packet {
