@@ -168,12 +168,14 @@ impl Defragmenter {
         // A tunnel's packet may have been cut into fragments which each were cut again.
         for _ in 0..MAX_NESTING {
             let Decoded::Fragment(inner) = &whole.decoded else { return Some(whole) };
-            let mut outer_frames = std::mem::take(&mut whole.frames);
             let completed = self.take(&whole.data, frame.stamp, inner)?;
-            outer_frames.extend(completed.frames.iter().filter(|stamp| **stamp != frame.stamp));
-            outer_frames.sort_unstable_by_key(Stamp::order);
-            outer_frames.dedup();
-            whole = Reassembled { frames: outer_frames, ..completed };
+            let mut frames = std::mem::take(&mut whole.frames);
+            frames.extend(&completed.frames);
+            frames.retain(|stamp| *stamp != frame.stamp);
+            frames.sort_unstable_by_key(Stamp::order);
+            frames.dedup();
+            frames.push(frame.stamp);
+            whole = Reassembled { frames, ..completed };
         }
         (!matches!(whole.decoded, Decoded::Fragment(_))).then_some(whole)
     }
