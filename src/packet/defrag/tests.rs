@@ -116,6 +116,48 @@ fn an_overlap_that_agrees_is_no_conflict() {
 }
 
 #[test]
+fn a_capture_that_holds_everything_twice_leaves_nothing_behind() {
+    let whole = datagram(&[7; 40]);
+    let (first, last) = (v4(1, &whole, 0, 24, true), v4(1, &whole, 24, 48, false));
+    let mut defragmenter = new();
+    assert!(push(&mut defragmenter, 1, 0, &first).is_none());
+    assert!(push(&mut defragmenter, 2, 0, &first).is_none());
+    assert!(push(&mut defragmenter, 3, 0, &last).is_some());
+    assert!(push(&mut defragmenter, 4, 0, &last).is_none());
+    let counts = defragmenter.finish();
+    assert_eq!((counts.completed, counts.duplicates, counts.unfinished), (1, 2, 0));
+}
+
+#[test]
+fn a_second_copy_that_differs_is_a_datagram_of_its_own() {
+    let whole = datagram(&[7; 40]);
+    let (first, last) = (v4(1, &whole, 0, 24, true), v4(1, &whole, 24, 48, false));
+    let mut defragmenter = new();
+    assert!(push(&mut defragmenter, 1, 0, &first).is_none());
+    assert!(push(&mut defragmenter, 2, 0, &last).is_some());
+    let mut other = last.clone();
+    other[27] ^= 1;
+    assert!(push(&mut defragmenter, 3, 0, &other).is_none());
+    assert_eq!(defragmenter.counts().duplicates, 0);
+    let done = push(&mut defragmenter, 4, 0, &first).unwrap();
+    assert_eq!(done.data.get(27 + 24), Some(&6));
+    let counts = defragmenter.finish();
+    assert_eq!((counts.completed, counts.unfinished), (2, 0));
+}
+
+#[test]
+fn a_number_used_again_is_a_new_datagram() {
+    let mut defragmenter = new();
+    for (number, fill) in [(1, 7), (3, 8)] {
+        let payload = [fill; 40];
+        let whole = datagram(&payload);
+        assert!(push(&mut defragmenter, number, 0, &v4(1, &whole, 24, 48, false)).is_none());
+        let done = push(&mut defragmenter, number + 1, 0, &v4(1, &whole, 0, 24, true)).unwrap();
+        assert_is(&done, &payload, &[number, number + 1]);
+    }
+}
+
+#[test]
 fn an_end_cannot_move() {
     let whole = datagram(&[7; 40]);
     let mut defragmenter = new();

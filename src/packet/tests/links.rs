@@ -182,6 +182,8 @@ fn log_and_tap_devices() {
     let payload_len = (ip.len() as u16 + 4).to_le_bytes();
     let nflog = join(&[&[2, 0, 0, 30], &[6, 0, 10, 0, b'h', 0, 0, 0], &payload_len, &[9, 0], &ip]);
     assert_holds(239, &nflog, b"x", None);
+    let firewall = join(&[&[61, 2], &[0; 62], &ip]);
+    assert_holds(117, &firewall, b"x", None);
     let pktap = join(&[&[108, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0], &[0; 96], &ethernet(0x0800, &ip)]);
     assert_holds(258, &pktap, b"x", None);
 }
