@@ -4,20 +4,27 @@
 //! on which one they take, so a difference is worth knowing in itself. Datagrams that the capture holds in part (a
 //! snapshot length) are put together as far as their bytes go.
 
-use super::{Decoded, Fragment, decode_datagram, part};
+mod datagram;
+#[cfg(test)]
+mod tests;
+
+use super::{Decoded, Fragment, part};
 use crate::capture::Frame;
 use crate::evidence::Stamp;
+use datagram::Datagram;
 use foldhash::fast::RandomState;
 use serde::Serialize;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 /// The payload of an IP datagram ends here, header included.
 const MAX_DATAGRAM: u32 = 65_535;
 
-/// What a fragment costs beside its bytes: its place, the gap beside it, its stamp, its share of the table.
-const FRAGMENT_OVERHEAD: usize = 128;
+/// Complete datagrams that are remembered, and how long: fragments that a capture holds twice, as those of mirrored
+/// ports and bridges, come within milliseconds, and what the second copies leave behind is not a loss.
+const MAX_RECENT: usize = 64;
+const RECENT_NS: i64 = 1_000_000_000;
 
 /// Datagrams may lie in each other's fragments, as tunnels do.
 const MAX_NESTING: u8 = 4;
@@ -48,7 +55,7 @@ pub struct FragmentCounts {
     pub received: u64,
     /// Datagrams put together.
     pub completed: u64,
-    /// Fragments that brought only bytes that were there, and the same.
+    /// Fragments that brought only bytes that were there, and the same, also after the datagram was complete.
     pub duplicates: u64,
     /// Fragments that lie partly over others.
     pub overlaps: u64,
@@ -99,39 +106,12 @@ impl Key {
     }
 }
 
-/// Bytes of a datagram that one fragment brought first.
-struct Piece {
-    /// Where they end on the wire.
-    end: u32,
-    /// What was captured of them.
-    bytes: Box<[u8]>,
-}
-
-/// The header of the first fragment.
-struct Head {
-    bytes: Box<[u8]>,
-    protocol: u8,
-    next_header: usize,
-}
-
-/// A datagram of which parts are missing.
-struct Datagram {
-    /// By their first byte; they do not overlap.
-    pieces: BTreeMap<u32, Piece>,
-    /// What no piece covers, first byte to end. Kept beside the pieces so that a fragment costs what it fills, not
-    /// what lies under it.
-    gaps: BTreeMap<u32, u32>,
-    /// Sum of the pieces' lengths on the wire.
-    covered: u32,
-    /// Where the datagram ends, once the last fragment came.
-    end: Option<u32>,
-    head: Option<Head>,
-    frames: Vec<Stamp>,
-    /// Memory accounted for.
-    bytes: usize,
-    bad_checksum: bool,
-    /// Tells it from a later datagram of the same key in the queue of ages.
-    serial: u64,
+/// A datagram that was completed not long ago.
+struct Recent {
+    time_ns: i64,
+    key: Key,
+    header_len: u32,
+    data: Arc<[u8]>,
 }
 
 /// Puts fragments together, within limits.
@@ -141,6 +121,7 @@ pub struct Defragmenter {
     datagrams: HashMap<Key, Datagram, RandomState>,
     /// Datagrams by age: when begun, which key, which of that key. Some are already complete.
     ages: VecDeque<(i64, Key, u64)>,
+    recent: VecDeque<Recent>,
     bytes: usize,
     serial: u64,
 }
@@ -153,6 +134,7 @@ impl Defragmenter {
             counts: FragmentCounts::default(),
             datagrams: HashMap::default(),
             ages: VecDeque::new(),
+            recent: VecDeque::new(),
             bytes: 0,
             serial: 0,
         }
@@ -165,12 +147,14 @@ impl Defragmenter {
         // A tunnel's packet may have been cut into fragments which each were cut again.
         for _ in 0..MAX_NESTING {
             let Decoded::Fragment(inner) = &whole.decoded else { return Some(whole) };
-            let mut outer_frames = std::mem::take(&mut whole.frames);
             let completed = self.take(&whole.data, frame.stamp, inner)?;
-            outer_frames.extend(completed.frames.iter().filter(|stamp| **stamp != frame.stamp));
-            outer_frames.sort_unstable_by_key(Stamp::order);
-            outer_frames.dedup();
-            whole = Reassembled { frames: outer_frames, ..completed };
+            let mut frames = std::mem::take(&mut whole.frames);
+            frames.extend(&completed.frames);
+            frames.retain(|stamp| *stamp != frame.stamp);
+            frames.sort_unstable_by_key(Stamp::order);
+            frames.dedup();
+            frames.push(frame.stamp);
+            whole = Reassembled { frames, ..completed };
         }
         (!matches!(whole.decoded, Decoded::Fragment(_))).then_some(whole)
     }
@@ -182,7 +166,12 @@ impl Defragmenter {
 
     /// The capture has ended: what is unfinished stays so.
     pub fn finish(mut self) -> FragmentCounts {
-        self.counts.unfinished += self.datagrams.len() as u64;
+        for datagram in self.datagrams.values() {
+            match datagram.is_echo {
+                true => self.counts.duplicates += datagram.fragments(),
+                false => self.counts.unfinished += 1,
+            }
+        }
         self.counts
     }
 
@@ -190,12 +179,13 @@ impl Defragmenter {
         self.counts.received += 1;
         let span = self.span(fragment)?;
         let key = Key::of(fragment);
+        let payload = part(data, fragment.payload_offset, fragment.payload_len);
         if !self.datagrams.contains_key(&key) {
             self.begin(key, stamp);
         }
         let datagram = self.datagrams.get_mut(&key)?;
+        datagram.is_echo = datagram.is_echo && echoes(&self.recent, &key, fragment.offset, payload, stamp);
         let before = datagram.bytes;
-        let payload = part(data, fragment.payload_offset, fragment.payload_len);
         datagram.insert(span, payload, fragment, stamp, &mut self.counts);
         if fragment.offset == 0 {
             datagram.keep_head(data, fragment);
@@ -203,8 +193,11 @@ impl Defragmenter {
         self.bytes = self.bytes + datagram.bytes - before;
         if datagram.is_complete() {
             let datagram = self.remove(&key)?;
+            let header_len = datagram.header_len();
+            let whole = datagram.assemble(fragment)?;
             self.counts.completed += 1;
-            return datagram.assemble(fragment);
+            self.remember(key, &whole, header_len, stamp);
+            return Some(whole);
         }
         self.make_room(self.limits.datagrams, self.limits.bytes);
         None
@@ -232,11 +225,20 @@ impl Defragmenter {
         Some((fragment.offset, end))
     }
 
+    fn remember(&mut self, key: Key, whole: &Reassembled, header_len: u32, stamp: Stamp) {
+        if self.recent.len() == MAX_RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(Recent { time_ns: stamp.time_ns, key, header_len, data: Arc::clone(&whole.data) });
+    }
+
     fn begin(&mut self, key: Key, stamp: Stamp) {
         self.make_room(self.limits.datagrams.saturating_sub(1), self.limits.bytes);
         self.serial += 1;
         self.ages.push_back((stamp.time_ns, key, self.serial));
-        self.datagrams.insert(key, Datagram::new(self.serial));
+        let datagram = Datagram::new(self.serial);
+        self.bytes += datagram.bytes;
+        self.datagrams.insert(key, datagram);
         // Complete datagrams leave the queue when they are its oldest; hold it to a multiple of the table.
         if self.ages.len() > 2 * self.limits.datagrams.max(16) {
             let datagrams = &self.datagrams;
@@ -250,185 +252,40 @@ impl Defragmenter {
         Some(datagram)
     }
 
-    /// Removes the oldest datagram; `false` if the queue's first entry was of one that is complete.
-    fn remove_oldest(&mut self) -> bool {
+    /// Removes the oldest datagram; `false` if nothing is lost with it: the queue's first entry was of one that is
+    /// complete, or echoes one.
+    fn lose_oldest(&mut self) -> bool {
         let Some((_, key, serial)) = self.ages.pop_front() else { return false };
         let is_current = self.datagrams.get(&key).is_some_and(|datagram| datagram.serial == serial);
-        is_current && self.remove(&key).is_some()
+        match if is_current { self.remove(&key) } else { None } {
+            Some(echo) if echo.is_echo => {
+                self.counts.duplicates += echo.fragments();
+                false
+            }
+            lost => lost.is_some(),
+        }
     }
 
     fn expire(&mut self, now_ns: i64) {
         while let Some((begun_ns, _, _)) = self.ages.front()
             && now_ns.saturating_sub(*begun_ns) > self.limits.timeout_ns
         {
-            self.counts.timed_out += u64::from(self.remove_oldest());
+            self.counts.timed_out += u64::from(self.lose_oldest());
         }
     }
 
     fn make_room(&mut self, datagrams: usize, bytes: usize) {
         while (self.datagrams.len() > datagrams || self.bytes > bytes) && !self.ages.is_empty() {
-            self.counts.dropped_by_limit += u64::from(self.remove_oldest());
+            self.counts.dropped_by_limit += u64::from(self.lose_oldest());
         }
     }
 }
 
-impl Datagram {
-    fn new(serial: u64) -> Self {
-        Self {
-            pieces: BTreeMap::new(),
-            gaps: BTreeMap::from([(0, MAX_DATAGRAM)]),
-            covered: 0,
-            end: None,
-            head: None,
-            frames: Vec::new(),
-            bytes: FRAGMENT_OVERHEAD,
-            bad_checksum: false,
-            serial,
-        }
-    }
-
-    /// Takes what of `start..end` was not there, of which `payload` was captured.
-    fn insert(
-        &mut self,
-        (start, end): (u32, u32),
-        payload: &[u8],
-        fragment: &Fragment,
-        stamp: Stamp,
-        counts: &mut FragmentCounts,
-    ) {
-        if !self.agree_on_end(end, fragment.more) {
-            counts.conflicts += u64::from(!fragment.more);
-            counts.out_of_range += u64::from(fragment.more);
-            return;
-        }
-        let holes = self.holes(start, end);
-        let is_new = holes.first() == Some(&(start, end));
-        let conflicts = !is_new && self.differs(start, payload);
-        counts.conflicts += u64::from(conflicts);
-        if holes.is_empty() {
-            counts.duplicates += u64::from(!conflicts);
-            return;
-        }
-        counts.overlaps += u64::from(!is_new);
-        for (from, to) in holes {
-            self.close_gap(from, to);
-            let bytes = sub(payload, start, from, to);
-            self.bytes += bytes.len() + FRAGMENT_OVERHEAD;
-            self.covered += to - from;
-            self.pieces.insert(from, Piece { end: to, bytes: bytes.into() });
-        }
-        if !fragment.more {
-            self.end = Some(end);
-        }
-        self.bad_checksum |= fragment.bad_checksum;
-        self.frames.push(stamp);
-    }
-
-    /// The end is where the first last fragment says, unless there are bytes behind it.
-    fn agree_on_end(&self, end: u32, more: bool) -> bool {
-        match self.end {
-            Some(known) => end <= known && (more || end == known),
-            None => more || self.pieces.last_key_value().is_none_or(|(_, last)| last.end <= end),
-        }
-    }
-
-    /// Parts of `start..end` that no piece covers, ascending.
-    fn holes(&self, start: u32, end: u32) -> Vec<(u32, u32)> {
-        let first = self.gaps.range(..=start).next_back().map_or(start, |(&from, _)| from);
-        self.gaps
-            .range(first..end)
-            .map(|(&from, &to)| (from.max(start), to.min(end)))
-            .filter(|(from, to)| from < to)
-            .collect()
-    }
-
-    /// `from..to`, which lies in one gap, is covered from now on.
-    fn close_gap(&mut self, from: u32, to: u32) {
-        let Some((&gap_start, &gap_end)) = self.gaps.range(..=from).next_back() else { return };
-        self.gaps.remove(&gap_start);
-        if gap_start < from {
-            self.gaps.insert(gap_start, from);
-        }
-        if to < gap_end {
-            self.gaps.insert(to, gap_end);
-        }
-    }
-
-    /// Pieces that share bytes with `start..end`.
-    fn touching(&self, start: u32, end: u32) -> impl Iterator<Item = (&u32, &Piece)> {
-        let first = self.pieces.range(..=start).next_back().map_or(start, |(&from, _)| from);
-        self.pieces.range(first..end).filter(move |(_, piece)| piece.end > start)
-    }
-
-    /// `true` if captured bytes of a fragment at `start` are not those that were there.
-    fn differs(&self, start: u32, payload: &[u8]) -> bool {
-        let end = start.saturating_add(payload.len() as u32);
-        self.touching(start, end).any(|(&from, piece)| {
-            let new = sub(payload, start, from.max(start), piece.end.min(end));
-            let old = sub(&piece.bytes, from, from.max(start), piece.end.min(end));
-            new.iter().zip(old).any(|(new, old)| new != old)
-        })
-    }
-
-    fn keep_head(&mut self, data: &[u8], fragment: &Fragment) {
-        if self.head.is_none() {
-            let bytes = part(data, fragment.ip_offset, fragment.header_len);
-            self.bytes += bytes.len();
-            self.head = Some(Head {
-                bytes: bytes.into(),
-                protocol: fragment.protocol,
-                next_header: fragment.next_header as usize,
-            });
-        }
-    }
-
-    fn is_complete(&self) -> bool {
-        self.end == Some(self.covered) && self.head.is_some()
-    }
-
-    /// The datagram as it would have been sent whole; `fragment` is the one that completed it.
-    fn assemble(self, fragment: &Fragment) -> Option<Reassembled> {
-        let head = self.head?;
-        let payload_len = self.end? as usize;
-        let mut data = Vec::with_capacity(head.bytes.len() + payload_len);
-        data.extend_from_slice(&head.bytes);
-        rewrite_header(&mut data, &head, payload_len)?;
-        for (from, piece) in &self.pieces {
-            data.extend_from_slice(&piece.bytes);
-            if piece.bytes.len() < (piece.end - from) as usize {
-                break;
-            }
-        }
-        let wire_len = head.bytes.len() + payload_len;
-        let mut decoded = decode_datagram(&data, wire_len, fragment.tunnel.clone(), fragment.context);
-        if let Decoded::Packet(packet) = &mut decoded {
-            packet.bad_checksum |= self.bad_checksum;
-        }
-        Some(Reassembled { data: data.into(), decoded, frames: self.frames })
-    }
-}
-
-/// Bytes `from..to` of a datagram, out of `bytes` which begin at `start` and may be cut.
-fn sub(bytes: &[u8], start: u32, from: u32, to: u32) -> &[u8] {
-    let tail = bytes.get(from.saturating_sub(start) as usize..).unwrap_or_default();
-    tail.get(..to.saturating_sub(from) as usize).unwrap_or(tail)
-}
-
-/// Makes the header of the first fragment that of the whole datagram.
-fn rewrite_header(header: &mut [u8], head: &Head, payload_len: usize) -> Option<()> {
-    let (length_at, length) = match header.first()? >> 4 {
-        4 => (2, header.len() + payload_len),
-        _ => (4, header.len().checked_sub(40)? + payload_len),
-    };
-    let is_v4 = length_at == 2;
-    *header.get_mut(length_at..)?.first_chunk_mut()? = u16::try_from(length).ok()?.to_be_bytes();
-    *header.get_mut(head.next_header)? = head.protocol;
-    if is_v4 {
-        // Neither offset nor flags, then the checksum of what now stands there.
-        *header.get_mut(6..)?.first_chunk_mut()? = [0; 2];
-        *header.get_mut(10..)?.first_chunk_mut()? = [0; 2];
-        let checksum = super::checksum::Sum::default().add(header).checksum();
-        *header.get_mut(10..)?.first_chunk_mut()? = checksum;
-    }
-    Some(())
+/// `true` if the fragment repeats one of a datagram that was complete a moment ago.
+fn echoes(recent: &VecDeque<Recent>, key: &Key, offset: u32, payload: &[u8], stamp: Stamp) -> bool {
+    recent.iter().any(|recent| {
+        recent.key == *key
+            && stamp.time_ns.saturating_sub(recent.time_ns) <= RECENT_NS
+            && part(&recent.data, recent.header_len.saturating_add(offset), payload.len() as u32) == payload
+    })
 }

@@ -74,7 +74,9 @@ pub(super) fn llc(path: &mut Path, layer: Layer<'_>) -> Decoded {
     let (Some(dsap), Some(ssap)) = (layer.u8(0), layer.u8(1)) else {
         return Decoded::Undecodable { what: "llc.cut" };
     };
-    if (dsap, ssap) == (0x06, 0x06) && let Some(packet) = layer.skip(3) {
+    if (dsap, ssap) == (0x06, 0x06)
+        && let Some(packet) = layer.skip(3)
+    {
         return ip::decode(path, packet);
     }
     if (dsap, ssap, layer.u8(2)) != (0xaa, 0xaa, Some(3)) {

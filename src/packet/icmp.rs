@@ -53,8 +53,7 @@ fn quoted(layer: Layer<'_>) -> Option<Embedded> {
         }
         _ => return None,
     };
-    let has_ports =
-        matches!(protocol, number::TCP | number::UDP | number::SCTP | number::UDP_LITE | number::DCCP);
+    let has_ports = matches!(protocol, number::TCP | number::UDP | number::SCTP | number::UDP_LITE | number::DCCP);
     let ports = transport.filter(|_| has_ports).and_then(|layer| Some((layer.u16(0)?, layer.u16(2)?)));
     let (src_port, dst_port) = ports.unwrap_or_default();
     Some(Embedded { src, dst, protocol, src_port, dst_port })

@@ -63,17 +63,14 @@ pub(super) fn decode_v4(path: &mut Path, layer: Layer<'_>) -> Decoded {
     if (total_len != 0 && total_len < header_len) || (path.strict && !fits(layer, total_len)) {
         return Decoded::Undecodable { what: "ipv4.length" };
     }
-    let datagram = if total_len == 0 { layer } else { layer.with_len(total_len) };
+    let bad_checksum = !Sum::default().add(header.slice()).is_right();
+    // A length beyond the frame is believed (some tools cut frames and forget how long they were) unless the header
+    // itself is known to be damaged.
+    let len_known = total_len != 0 && !(bad_checksum && total_len > layer.wire_len);
+    let datagram = if len_known { layer.with_len(total_len) } else { layer };
     let (src, dst) = (IpAddr::V4(header.source_addr()), IpAddr::V4(header.destination_addr()));
-    let head = IpHead {
-        src,
-        dst,
-        offset: layer.offset,
-        len: datagram.wire_len,
-        len_known: total_len != 0,
-        bad_checksum: !Sum::default().add(header.slice()).is_right(),
-        pseudo: (src, dst),
-    };
+    let head =
+        IpHead { src, dst, offset: layer.offset, len: datagram.wire_len, len_known, bad_checksum, pseudo: (src, dst) };
     let payload = datagram.skip_lax(header_len);
     let protocol = header.protocol().0;
     if header.is_fragmenting_payload() {
@@ -143,9 +140,8 @@ pub(super) fn is_plausible(layer: Layer<'_>) -> bool {
         Some(4) => Ipv4HeaderSlice::from_slice(layer.bytes).is_ok_and(|header| {
             usize::from(header.total_len()) >= header.slice().len() && fits(layer, usize::from(header.total_len()))
         }),
-        Some(6) => {
-            Ipv6HeaderSlice::from_slice(layer.bytes).is_ok_and(|header| fits(layer, 40 + usize::from(header.payload_length())))
-        }
+        Some(6) => Ipv6HeaderSlice::from_slice(layer.bytes)
+            .is_ok_and(|header| fits(layer, 40 + usize::from(header.payload_length()))),
         _ => false,
     }
 }

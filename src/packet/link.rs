@@ -37,6 +37,9 @@ fn other(path: &mut Path, link: u32, layer: Layer<'_>) -> Option<Decoded> {
         163 => wifi::decode_avs(path, layer),
         113 => cooked(path, layer.u16(2)?, layer.u16(14)?, layer.skip(16)?),
         276 => cooked(path, layer.u16(8)?, layer.u16(0)?, layer.skip(20)?),
+        // OpenBSD's firewall log: length without padding, then the family.
+        117 => family(path, u32::from(layer.u8(1)?), layer.skip(usize::from(layer.u8(0)?).next_multiple_of(4))?),
+        219 => ether::decode_mpls(path, layer),
         192 => ppi(path, layer)?,
         239 => nflog(path, layer)?,
         240 => ether::decode(path, layer.skip(4)?),

@@ -103,11 +103,10 @@ pub struct Packet {
 }
 
 impl Packet {
-    /// `true` if its transport's header could not be read: cut, or with an impossible length. Ports may be known.
+    /// `true` if its transport's header could not be read: cut, or with an impossible length. Ports may be known, the
+    /// payload is empty.
     pub fn is_headless(&self) -> bool {
-        use number::{DCCP, ICMP, ICMPV6, SCTP, TCP, UDP, UDP_LITE};
-        matches!(self.protocol, ICMP | TCP | UDP | DCCP | ICMPV6 | SCTP | UDP_LITE)
-            && self.payload_offset == self.transport_offset
+        transport::is_headed(self.protocol) && self.payload_offset == self.transport_offset
     }
 
     /// `true` if the capture lacks bytes of it.

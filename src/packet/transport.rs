@@ -26,13 +26,13 @@ pub(super) fn decode(path: &mut Path, head: &IpHead, protocol: u8, layer: Layer<
         number::TCP => tcp(head, layer),
         number::UDP => {
             payload_end = udp_length(layer);
-            let header = udp(head, payload_end);
+            // Before the checksum: of packets in tunnels only the inner one is summed.
             if let Some(payload) = payload_end.skip(8)
-                && let Some(inner) = tunnel::in_udp(path, head, header.ports, payload)
+                && let Some(inner) = tunnel::in_udp(path, head, ports_only(layer).ports, payload)
             {
                 return inner;
             }
-            header
+            udp(head, payload_end)
         }
         number::ICMP => icmp(layer, Sum::default(), head),
         number::ICMPV6 => {
@@ -47,7 +47,20 @@ pub(super) fn decode(path: &mut Path, head: &IpHead, protocol: u8, layer: Layer<
             None => Header::default(),
         },
     };
-    Decoded::Packet(packet(path, head, protocol, layer, payload_end.skip_lax(header.len), &header))
+    let payload = if header.len == 0 && is_headed(protocol) {
+        // Without the header nobody knows where the payload begins.
+        let unseen = layer.wire_len.saturating_sub(layer.bytes.len());
+        Layer { bytes: &[], wire_len: unseen, ..layer }
+    } else {
+        payload_end.skip_lax(header.len)
+    };
+    Decoded::Packet(packet(path, head, protocol, layer, payload, &header))
+}
+
+/// `true` for protocols whose header is decoded here.
+pub(super) fn is_headed(protocol: u8) -> bool {
+    use number::{DCCP, ICMP, ICMPV6, SCTP, TCP, UDP, UDP_LITE};
+    matches!(protocol, ICMP | TCP | UDP | DCCP | ICMPV6 | SCTP | UDP_LITE)
 }
 
 fn packet(path: &Path, head: &IpHead, protocol: u8, layer: Layer<'_>, payload: Layer<'_>, header: &Header) -> Packet {
