@@ -1,5 +1,6 @@
 //! Stub: to be written.
 pub mod event;
+pub mod jid;
 
 pub use event::*;
 
