@@ -3,6 +3,7 @@
 //! Stanzas are judged inside the shards by [`StanzaWatch`], for there are millions of them; everything else goes to
 //! [`Detector`]s in time order, after the shards, so that what spans conversations can be joined.
 
+pub mod dns;
 pub mod finding;
 pub mod kinds;
 
@@ -33,8 +34,10 @@ pub trait Detector: Send {
 }
 
 /// Every detector, in a fixed order.
-pub fn detectors(_settings: &Settings) -> Vec<Box<dyn Detector>> {
-    vec![]
+pub fn detectors(settings: &Settings) -> Vec<Box<dyn Detector>> {
+    let mut detectors: Vec<Box<dyn Detector>> = Vec::new();
+    detectors.extend(dns::UnapprovedResolver::new(settings).map(|detector| Box::new(detector) as Box<dyn Detector>));
+    detectors
 }
 
 /// Judges stanzas inside a shard: one instance a shard, state only of the conversations that it sees.

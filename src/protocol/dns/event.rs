@@ -1,7 +1,7 @@
 //! What the DNS decoders report.
 
 use crate::evidence::Stamp;
-use domain::base::iana::{OptRcode, Opcode, Rtype};
+use domain::base::iana::{OptRcode, Rtype};
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -98,7 +98,15 @@ impl DnsMessage {
 
     /// The operation as text: `QUERY`, `NOTIFY`, `UPDATE`, or the number.
     pub fn opcode_name(&self) -> String {
-        Opcode::from_int(self.flags.opcode()).to_string()
+        match self.flags.opcode() {
+            0 => "QUERY".to_owned(),
+            1 => "IQUERY".to_owned(),
+            2 => "STATUS".to_owned(),
+            4 => "NOTIFY".to_owned(),
+            5 => "UPDATE".to_owned(),
+            6 => "DSO".to_owned(),
+            other => format!("OPCODE{other}"),
+        }
     }
 }
 

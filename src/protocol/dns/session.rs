@@ -113,7 +113,9 @@ impl Session {
 fn is_answer(query: &DnsMessage, answer: &DnsMessage) -> bool {
     query.id == answer.id
         && query.flags.opcode() == answer.flags.opcode()
-        && (answer.questions.is_empty() || query.questions.is_empty() || query.questions.first() == answer.questions.first())
+        && (answer.questions.is_empty()
+            || query.questions.is_empty()
+            || query.questions.first() == answer.questions.first())
 }
 
 fn report_unanswered(flow: &Arc<FlowInfo>, asked: Asked, sink: &mut dyn Sink) {
@@ -121,8 +123,7 @@ fn report_unanswered(flow: &Arc<FlowInfo>, asked: Asked, sink: &mut dyn Sink) {
         return;
     }
     let seen = Seen { flow, direction: asked.direction, first: asked.stamp, last: asked.stamp };
-    let exchange =
-        DnsExchange { query: Some(asked.query), asked: Some(asked.stamp), ..nothing(DnsService::Unicast) };
+    let exchange = DnsExchange { query: Some(asked.query), asked: Some(asked.stamp), ..nothing(DnsService::Unicast) };
     report(&seen, exchange, sink);
 }
 

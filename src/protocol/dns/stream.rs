@@ -20,7 +20,8 @@ pub(super) fn probe(data: &[u8], on_port: bool) -> Probe {
     }
     if let Some(whole) = rest.get(..length) {
         let message = wire::parse(whole);
-        let fits = if on_port { message.error.is_none() || !message.questions.is_empty() } else { is_flawless(&message) };
+        let fits =
+            if on_port { message.error.is_none() || !message.questions.is_empty() } else { is_flawless(&message) };
         return if fits { Probe::Yes } else { Probe::No };
     }
     // Of a long answer the first bytes have to do: a header with its question does not come about by chance.

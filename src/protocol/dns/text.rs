@@ -53,15 +53,23 @@ impl Write for Bounded {
     }
 }
 
-/// Labels joined by dots, in lower case; dots, backslashes and what does not print are escaped (RFC 4343, 2.1).
+/// Labels joined by dots, in lower case, the root as a single dot; dots, backslashes and what does not print are escaped (RFC 4343, 2.1).
 pub(super) fn write_name<'a>(out: &mut Bounded, labels: impl Iterator<Item = &'a Label>) -> fmt::Result {
-    for (index, label) in labels.filter(|label| !label.is_root()).enumerate() {
+    let mut labels = labels.filter(|label| !label.is_root()).peekable();
+    if labels.peek().is_none() {
+        return out.push(".");
+    }
+    for (index, label) in labels.enumerate() {
         if index > 0 {
             out.push(".")?;
         }
         let bytes = label.as_slice();
         match std::str::from_utf8(bytes) {
-            Ok(text) if bytes.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(byte)) => {
+            Ok(text)
+                if bytes
+                    .iter()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(byte)) =>
+            {
                 out.push(text)?;
             }
             _ => bytes.iter().try_for_each(|&byte| write_label_byte(out, byte))?,

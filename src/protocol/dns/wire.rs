@@ -169,8 +169,7 @@ impl Sections {
                 self.defect.get_or_insert_with(|| format!("OPT data: {defect}").into());
             }
         }
-        message.edns =
-            Some(Edns { udp_size: record.class().to_int(), version, dnssec_ok: flags & 0x80 != 0, options });
+        message.edns = Some(Edns { udp_size: record.class().to_int(), version, dnssec_ok: flags & 0x80 != 0, options });
     }
 }
 

@@ -185,7 +185,8 @@ fn protocols(content: &[u8]) -> Vec<String> {
 /// The best of a client's supported_versions: a length, then versions.
 fn highest_version(content: &[u8]) -> Option<TlsVersion> {
     let (_, list) = content.split_first()?;
-    let versions = list.chunks_exact(2).filter_map(|pair| pair.first_chunk::<2>().map(|pair| u16::from_be_bytes(*pair)));
+    let versions =
+        list.chunks_exact(2).filter_map(|pair| pair.first_chunk::<2>().map(|pair| u16::from_be_bytes(*pair)));
     versions.filter(|version| !is_grease(*version)).map(TlsVersion).max_by_key(|version| version.rank())
 }
 

@@ -78,6 +78,8 @@ struct TlsDecoder {
     frames: Option<(Stamp, Stamp)>,
     client: Option<Direction>,
     early_bytes: usize,
+    /// Directions with bytes missing.
+    lost: [bool; 2],
     reported: bool,
 }
 
@@ -90,6 +92,7 @@ impl TlsDecoder {
             frames: None,
             client: None,
             early_bytes: 0,
+            lost: [false; 2],
             reported: false,
         }
     }
@@ -116,7 +119,14 @@ impl Decoder for TlsDecoder {
     }
 
     fn data(&mut self, chunk: &Chunk<'_>, sink: &mut dyn Sink) -> Next {
+        if self.lost == [true; 2] {
+            self.report(chunk.flow, sink);
+            return Next::Opaque;
+        }
         let index = chunk.direction.index();
+        if self.lost.get(index) == Some(&true) {
+            return Next::Continue;
+        }
         let mut rest = chunk.data;
         while !rest.is_empty() {
             // Taken out while a record borrows from it.
@@ -143,12 +153,13 @@ impl Decoder for TlsDecoder {
         Next::Continue
     }
 
-    /// Records cannot be found again without reading each: what the handshake said so far is all there is.
+    /// Where the next record begins cannot be told without its predecessors: the direction is lost, the other may
+    /// still tell its part.
     fn gap(&mut self, gap: &Gap<'_>, sink: &mut dyn Sink) {
-        if !self.reported {
-            sink.skipped("tls.gap", gap.stamp);
+        sink.skipped("tls.gap", gap.stamp);
+        if let Some(lost) = self.lost.get_mut(gap.direction.index()) {
+            *lost = true;
         }
-        self.report(gap.flow, sink);
     }
 
     fn end(&mut self, end: &End<'_>, sink: &mut dyn Sink) {
