@@ -67,9 +67,9 @@ impl TlsVersion {
         self.rank() >= Self::TLS13.0
     }
 
-    /// Drafts of TLS 1.3 (0x7fxx) count as TLS 1.3.
+    /// Drafts of TLS 1.3 count as TLS 1.3.
     pub(super) fn rank(self) -> u16 {
-        if self.0 >> 8 == 0x7f { Self::TLS13.0 } else { self.0 }
+        if matches!(self.0 >> 8, 0x7f | 0xfb) { Self::TLS13.0 } else { self.0 }
     }
 }
 
@@ -81,6 +81,8 @@ impl std::fmt::Display for TlsVersion {
             0x0300 => f.write_str("SSLv3"),
             0x0301..=0x0304 => write!(f, "TLSv1.{}", self.0 - 0x0301),
             0x7f00..=0x7fff => write!(f, "TLSv1.3-draft{}", self.0 & 0xff),
+            // Facebook's own draft, still in use by its clients.
+            0xfb00..=0xfbff => write!(f, "TLSv1.3-fb{}", self.0 & 0xff),
             other => write!(f, "0x{other:04x}"),
         }
     }

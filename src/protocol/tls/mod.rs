@@ -80,6 +80,8 @@ struct TlsDecoder {
     early_bytes: usize,
     /// Directions with bytes missing.
     lost: [bool; 2],
+    /// Directions that announced that they encrypt.
+    changed_cipher: [bool; 2],
     reported: bool,
 }
 
@@ -93,6 +95,7 @@ impl TlsDecoder {
             client: None,
             early_bytes: 0,
             lost: [false; 2],
+            changed_cipher: [false; 2],
             reported: false,
         }
     }
@@ -172,7 +175,12 @@ impl TlsDecoder {
         match record.content_type {
             content::HANDSHAKE => self.handshake(record.body, chunk),
             content::ALERT => self.alert(record.body, chunk),
-            content::CHANGE_CIPHER_SPEC | content::APPLICATION_DATA => self.encrypted(record.body.len()),
+            content::CHANGE_CIPHER_SPEC | content::APPLICATION_DATA => {
+                if let Some(changed) = self.changed_cipher.get_mut(chunk.direction.index()) {
+                    *changed = true;
+                }
+                self.encrypted(record.body.len())
+            }
             _ => Progress::More,
         }
     }
@@ -192,6 +200,11 @@ impl TlsDecoder {
         match messages.read(body, role, chunk.stamp, &mut self.told) {
             Step::More => Progress::More,
             Step::Encrypted => Progress::Encrypted,
+            // Behind a change of cipher an encrypted Finished is to be expected, but TLS 1.3 may send a hello there.
+            Step::Defective if self.changed_cipher.get(chunk.direction.index()) == Some(&true) => {
+                *messages = HandshakeReader::default();
+                Progress::More
+            }
             Step::Defective => Progress::Defective,
         }
     }

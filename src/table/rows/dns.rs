@@ -14,7 +14,7 @@ pub fn append(tables: &mut Tables, seen: &Seen<'_>, event: &DnsEvent) {
 fn append_exchange(tables: &mut Tables, seen: &Seen<'_>, exchange: &DnsExchange) {
     let Some(subject) = exchange.subject() else { return };
     let answer = exchange.answer.as_deref();
-    let question = subject.questions.first().or_else(|| answer?.questions.first());
+    let (name, rtype) = about(subject, answer).unzip();
     let (client, server) = match exchange.query {
         Some(_) => (seen.sender(), seen.receiver()),
         None => (seen.receiver(), seen.sender()),
@@ -34,8 +34,8 @@ fn append_exchange(tables: &mut Tables, seen: &Seen<'_>, exchange: &DnsExchange)
         .display(seen.flow.transport)
         .number(u64::from(subject.id))
         .str(&subject.opcode_name())
-        .text(question.map(|question| &*question.name))
-        .text(question.map(|question| question.type_name()).as_deref())
+        .text(name)
+        .text(rtype.as_deref())
         .text(answer.map(DnsMessage::rcode_name).as_deref())
         .display(FlagsAndDefect(latest))
         .text(answer.map(|answer| joined(&answer.answers)).as_deref())
@@ -43,6 +43,13 @@ fn append_exchange(tables: &mut Tables, seen: &Seen<'_>, exchange: &DnsExchange)
         .text(answer.map(|answer| joined(&answer.additional)).as_deref())
         .text(edns.map(ToString::to_string).as_deref())
         .number(exchange.round_trip_ns());
+}
+
+/// Name and type asked for; where nobody asked, as in announcements, those of the first record.
+fn about<'a>(subject: &'a DnsMessage, answer: Option<&'a DnsMessage>) -> Option<(&'a str, String)> {
+    let question = subject.questions.first().or_else(|| answer?.questions.first());
+    let of_question = question.map(|question| (&*question.name, question.type_name()));
+    of_question.or_else(|| answer?.answers.first().map(|record| (&*record.owner, record.type_name())))
 }
 
 /// `qr rd ra`, and what could not be read.
