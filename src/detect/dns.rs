@@ -19,7 +19,8 @@ const MAX_FINDINGS: usize = 100_000;
 /// `dns.unapproved-resolver`: a query to a server that the policy does not let the client ask. Summed up per client,
 /// server, name, type and transport. Multicast queries ask no resolver.
 pub struct UnapprovedResolver {
-    policy: Dns,
+    /// `None` without a policy for DNS: then every resolver is approved.
+    policy: Option<Dns>,
     places: HashMap<Asked, usize, foldhash::fast::RandomState>,
     /// How many different questions each client asked each server.
     questions: HashMap<(IpAddr, IpAddr), u64, foldhash::fast::RandomState>,
@@ -45,15 +46,21 @@ struct Summed {
 }
 
 impl UnapprovedResolver {
-    /// `None` without a policy for DNS: then every resolver is approved.
-    pub fn new(settings: &Settings) -> Option<Self> {
-        let policy = settings.policy.as_ref()?.dns.clone()?;
-        Some(Self { policy, places: HashMap::default(), questions: HashMap::default(), found: Vec::new(), left_out: 0 })
+    /// Judges by the `[dns]` section of the policy.
+    pub fn new(settings: &Settings) -> Self {
+        Self {
+            policy: settings.policy.as_ref().and_then(|policy| policy.dns.clone()),
+            places: HashMap::default(),
+            questions: HashMap::default(),
+            found: Vec::new(),
+            left_out: 0,
+        }
     }
 
     fn is_approved(&self, client: IpAddr, server: IpAddr) -> bool {
-        let is_resolver = |address| contains_any(&self.policy.resolvers, address);
-        is_resolver(server) || (is_resolver(client) && contains_any(&self.policy.resolver_upstreams, server))
+        let Some(policy) = &self.policy else { return true };
+        let is_resolver = |address| contains_any(&policy.resolvers, address);
+        is_resolver(server) || (is_resolver(client) && contains_any(&policy.resolver_upstreams, server))
     }
 
     fn on_query(&mut self, seen: &Seen<'_>, question: &DnsQuestion, asked: Stamp) {

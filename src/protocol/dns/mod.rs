@@ -13,7 +13,8 @@ pub mod wire;
 
 pub use event::*;
 
-use super::*;
+use super::{Chunk, Decoder, End, Gap, Next, Opening, Probe, Sink};
+use crate::evidence::FlowInfo;
 use session::Session;
 use wire::Header;
 

@@ -11,7 +11,7 @@ mod session;
 
 pub use event::*;
 
-use super::*;
+use super::{Decoder, Opening, Probe};
 
 /// Tells whether a stream is HTTP/1.
 pub fn probe(opening: &Opening<'_>) -> Probe {

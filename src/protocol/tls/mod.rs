@@ -12,9 +12,11 @@ mod record;
 
 pub use event::*;
 
-use super::*;
+use super::{Chunk, Decoder, End, Event, Gap, Next, Opening, Probe, Sink};
+use crate::evidence::{Direction, FlowInfo, Seen, Stamp};
 use handshake::{HandshakeReader, Step};
 use record::{Record, RecordReader, content};
+use std::sync::Arc;
 
 /// Encrypted bytes of a client that are passed over while the server's hello has not come (early data, or a capture
 /// of one direction only): more tells nothing.
