@@ -16,8 +16,10 @@ use support::{Run, captures_folder, project_folder};
 fn every_sample_capture_tells_what_is_in_it() {
     let mut wrong = Vec::new();
     let mut expectations = 0;
-    let mut paths: Vec<_> =
-        std::fs::read_dir(project_folder().join("tests/expected")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut paths: Vec<_> = std::fs::read_dir(project_folder().join("tests/expected"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     paths.sort();
     for path in paths {
         let wishes: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();

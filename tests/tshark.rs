@@ -90,8 +90,12 @@ fn read(capture: &Path) -> Option<Seen> {
     let mut defragmenter = Defragmenter::new(FragmentLimits::default());
     // tshark has no timeouts.
     let forever = i64::MAX;
-    let limits =
-        Limits { tcp_timeout_ns: forever, datagram_timeout_ns: forever, closed_timeout_ns: forever, ..Limits::default() };
+    let limits = Limits {
+        tcp_timeout_ns: forever,
+        datagram_timeout_ns: forever,
+        closed_timeout_ns: forever,
+        ..Limits::default()
+    };
     let (mut table, mut collect, mut seen) = (FlowTable::new(limits), Collect::default(), Seen::default());
     while let Some((batch, hashing)) = captures.next_batch(10_000, 64 << 20) {
         hashing.run();
@@ -143,7 +147,8 @@ fn frames_are_counted_alike() {
 
 /// Streams of tshark's `follow`, by the frame in which they begin.
 fn followed(capture: &Path) -> Option<BTreeMap<u64, [Vec<u8>; 2]>> {
-    let lines = tshark(capture, &["-Y", "tcp && !icmp && !icmpv6", "-T", "fields", "-e", "tcp.stream", "-e", "frame.number"])?;
+    let lines =
+        tshark(capture, &["-Y", "tcp && !icmp && !icmpv6", "-T", "fields", "-e", "tcp.stream", "-e", "frame.number"])?;
     let mut first = BTreeMap::new();
     for line in &lines {
         let (stream, frame) = line.split_once('\t').unwrap();

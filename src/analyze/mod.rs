@@ -209,7 +209,6 @@ fn in_parallel<A: Send, B: Send, C: Send>(
     read: impl FnOnce() -> C + Send,
     hash: impl FnOnce() + Send,
 ) -> (A, B, C) {
-    let (shards, ((), (collected, read))) =
-        rayon::join(shards, || rayon::join(hash, || rayon::join(collect, read)));
+    let (shards, ((), (collected, read))) = rayon::join(shards, || rayon::join(hash, || rayon::join(collect, read)));
     (shards, collected, read)
 }

@@ -4,6 +4,7 @@
 //! [`Detector`]s in time order, after the shards, so that what spans conversations can be joined.
 
 pub mod cookie;
+pub mod dns;
 pub mod epmd;
 pub mod erlang;
 pub mod filter;
@@ -43,6 +44,7 @@ pub fn detectors(settings: &Settings) -> Vec<Box<dyn Detector>> {
         Box::new(erlang::Connections::new(settings)),
         Box::new(erlang::Calls::new(settings)),
         Box::new(cookie::CookieDetector::new(settings)),
+        Box::new(dns::UnapprovedResolver::new(settings)),
     ]
 }
 
@@ -63,4 +65,6 @@ pub fn stanza_watches(_settings: &Settings) -> Vec<Box<dyn StanzaWatch>> {
 }
 
 /// x
-pub fn join_key(_: &Finding) -> Option<String> { None }
+pub fn join_key(_: &Finding) -> Option<String> {
+    None
+}

@@ -32,6 +32,11 @@ impl Tables {
         Self::new(self.masker.clone(), Arc::clone(&self.captures))
     }
 
+    /// Turns secrets into what may be shown, for values that hold a secret among other text.
+    pub fn masker(&self) -> &Masker {
+        &self.masker
+    }
+
     /// Starts a row of a table: every column must then be given a value, in schema order.
     pub fn row(&mut self, table: TableId) -> RowWriter<'_> {
         RowWriter::new(&mut self.rows[table as usize], &self.masker, &self.captures)

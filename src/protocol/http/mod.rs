@@ -1,28 +1,38 @@
-//! Stub: to be written.
+//! HTTP/1: stream bytes in, requests with their responses out.
+//!
+//! Follows RFC 9112. A direction that lost bytes goes on at the next start line; within a body of known length it goes
+//! on at once. What follows an upgrade or a CONNECT that was granted is not read. HTTP/0.9, HTTP/2 and contents in
+//! other codings (gzip) are not decoded; RTSP and SIP, which look alike, are told apart by the version.
+
+mod body;
 pub mod event;
+mod head;
+mod session;
 
 pub use event::*;
 
-use super::*;
+use super::{Decoder, Opening, Probe};
 
-struct Stub;
-
-impl Decoder for Stub {
-    fn protocol(&self) -> &'static str {
-        "http"
+/// Tells whether a stream is HTTP/1.
+pub fn probe(opening: &Opening<'_>) -> Probe {
+    let probe_side = |data: &[u8]| match data {
+        // Some clients send a line end behind the body of their last request (RFC 9112, 2.2).
+        [b'\r', b'\n', rest @ ..] => head::probe(rest),
+        data => head::probe(data),
+    };
+    match (probe_side(opening.from_orig), probe_side(opening.from_resp)) {
+        (Probe::Yes, _) => Probe::Yes,
+        (Probe::No, _) => Probe::No,
+        (Probe::Unsure, Probe::Yes) => Probe::Yes,
+        (Probe::Unsure, Probe::No) => Probe::No,
+        (Probe::Unsure, Probe::Unsure) => Probe::Unsure,
     }
-    fn data(&mut self, _chunk: &Chunk<'_>, _sink: &mut dyn Sink) -> Next {
-        Next::Opaque
-    }
-    fn gap(&mut self, _gap: &Gap<'_>, _sink: &mut dyn Sink) {}
-    fn end(&mut self, _end: &End<'_>, _sink: &mut dyn Sink) {}
 }
 
-/// Probe.
-pub fn probe(_opening: &Opening<'_>) -> Probe {
-    Probe::No
-}
-/// Start.
+/// Starts a decoder at a start line of either direction.
 pub fn start() -> Box<dyn Decoder> {
-    Box::new(Stub)
+    Box::new(session::HttpDecoder::new())
 }
+
+#[cfg(test)]
+mod tests;

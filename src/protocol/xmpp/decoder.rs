@@ -9,7 +9,7 @@ use super::resync;
 use super::scan::{Defect, Item, Scanner, Step, Tape};
 use super::session::{Reaction, Scratch, Session};
 use crate::evidence::Stamp;
-use crate::protocol::{Chunk, Decoder, End, Gap, Next, Sink};
+use crate::protocol::{Chunk, Decoder, End, Gap, Next, Sink, tls};
 use std::cell::RefCell;
 
 /// Longest item that is put together: servers allow 64 KiB to 512 KiB by default, 10 MiB at most in practice.
@@ -114,8 +114,7 @@ impl XmppDecoder {
                     }
                     let bytes = if cut { &work.bytes } else { chunk.data.get(start..end).unwrap_or_default() };
                     let seen = chunk.seen_from(if cut { work.first } else { chunk.stamp });
-                    let reaction =
-                        self.session.on_item(kind, bytes, &work.tape, &mut workshop.scratch, &seen, sink);
+                    let reaction = self.session.on_item(kind, bytes, &work.tape, &mut workshop.scratch, &seen, sink);
                     work.bytes.clear();
                     match reaction {
                         Reaction::Continue => {}
@@ -174,9 +173,7 @@ impl XmppDecoder {
         self.session.tls = Some("starttls");
         self.session.finish(chunk.flow, chunk.stamp, sink);
         self.lanes = Default::default();
-        // To be connected to the decoder of TLS: Next::Handover { consumed, to: tls::start_after_starttls() }.
-        let _ = consumed;
-        Next::Opaque
+        Next::Handover { consumed, to: tls::start_after_starttls() }
     }
 }
 

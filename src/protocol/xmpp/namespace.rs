@@ -58,12 +58,7 @@ impl Bindings {
 
     /// The namespace of a child of `around`, where names without prefix are in `inherited`; for an element directly
     /// under the stream `around` is the element itself.
-    pub fn resolve<'a>(
-        &'a self,
-        tag: &TagView<'a>,
-        around: &TagView<'a>,
-        inherited: Namespace<'a>,
-    ) -> Namespace<'a> {
+    pub fn resolve<'a>(&'a self, tag: &TagView<'a>, around: &TagView<'a>, inherited: Namespace<'a>) -> Namespace<'a> {
         let (prefix, _) = split_name(tag.name());
         if prefix.is_empty() {
             return tag.attribute("xmlns").map_or(inherited, Namespace::of);

@@ -168,15 +168,7 @@ pub(super) struct Scanner {
 
 impl Default for Scanner {
     fn default() -> Self {
-        Self {
-            state: State::Top,
-            level: 0,
-            tag_start: 0,
-            values_at: 0,
-            values: 0,
-            item_start: 0,
-            tail: [0; 2],
-        }
+        Self { state: State::Top, level: 0, tag_start: 0, values_at: 0, values: 0, item_start: 0, tail: [0; 2] }
     }
 }
 

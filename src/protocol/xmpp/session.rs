@@ -649,8 +649,7 @@ impl Session {
         if !matches!(attempt.mechanism.as_str(), "register" | "change-password") {
             self.last_login = Some((attempt.mechanism.as_str().into(), outcome));
         }
-        let seen =
-            Seen { flow: seen.flow, direction: self.client_direction(seen.flow), first: attempt.first, last };
+        let seen = Seen { flow: seen.flow, direction: self.client_direction(seen.flow), first: attempt.first, last };
         sink.event(&seen, Event::Xmpp(XmppEvent::Login(attempt.finish(outcome, self.tls.is_some()))));
     }
 
@@ -759,7 +758,8 @@ fn normalized(raw: &str) -> Cow<'_, str> {
 fn is_plainly_normal(raw: &str) -> bool {
     let bytes = raw.as_bytes();
     let (bare, resource) = bytes.split_at(memchr::memchr(b'/', bytes).unwrap_or(bytes.len()));
-    let plain = |byte: u8| byte.is_ascii_lowercase() | byte.is_ascii_digit() | matches!(byte, b'.' | b'@' | b'_' | b'-');
+    let plain =
+        |byte: u8| byte.is_ascii_lowercase() | byte.is_ascii_digit() | matches!(byte, b'.' | b'@' | b'_' | b'-');
     bare.iter().fold(true, |all, byte| all & plain(*byte))
         && resource.iter().fold(true, |all, byte| all & (0x21..0x7f).contains(byte) & (*byte != b'&'))
         && bare.last().is_some_and(|last| *last != b'.')
