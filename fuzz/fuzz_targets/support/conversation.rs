@@ -1,0 +1,48 @@
+//! Plays fuzzer bytes to a decoder: each step is a byte of control, a length, and so many bytes.
+
+use jabberscope::evidence::{Direction, FlowInfo, Seen, Stamp, Transport};
+use jabberscope::protocol::{Chunk, Decoder, End, Event, Gap, Next, Sink, xmpp};
+use std::sync::Arc;
+
+struct Ignore;
+
+impl Sink for Ignore {
+    fn stanza(&mut self, _: &Seen<'_>, _: &xmpp::Stanza<'_>) {}
+    fn event(&mut self, _: &Seen<'_>, _: Event) {}
+    fn skipped(&mut self, _: &'static str, _: Stamp) {}
+}
+
+/// Bit 0 of the control byte is the direction, bit 1 makes the step a gap.
+pub fn play(mut decoder: Box<dyn Decoder>, port: u16, mut data: &[u8]) {
+    let flow = Arc::new(FlowInfo {
+        transport: Transport::Tcp,
+        orig: ([10, 0, 0, 7], 40000).into(),
+        resp: ([10, 0, 0, 1], port).into(),
+        community_id: "1:fuzz".into(),
+        tunnel: "".into(),
+    });
+    let (mut stamp, mut offsets) = (Stamp::default(), [0; 2]);
+    while let Some((&[control, length], rest)) = data.split_first_chunk() {
+        stamp.frame += 1;
+        let direction = if control & 1 == 0 { Direction::FromOrig } else { Direction::FromResp };
+        if control & 2 != 0 {
+            let bytes = u64::from(length) + 1;
+            decoder.gap(&Gap { flow: &flow, direction, bytes, stamp }, &mut Ignore);
+            offsets[direction.index()] += bytes;
+            data = rest;
+            continue;
+        }
+        let (piece, rest) = rest.split_at(rest.len().min(usize::from(length) + 1));
+        data = rest;
+        if piece.is_empty() {
+            break;
+        }
+        let offset = offsets[direction.index()];
+        offsets[direction.index()] += piece.len() as u64;
+        match decoder.data(&Chunk { flow: &flow, direction, data: piece, offset, stamp }, &mut Ignore) {
+            Next::Continue => {}
+            Next::Handover { .. } | Next::Opaque => break,
+        }
+    }
+    decoder.end(&End { flow: &flow, stamp }, &mut Ignore);
+}
