@@ -9,6 +9,8 @@ pub mod dns;
 pub mod epmd;
 pub mod erldist;
 pub mod http;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod text;
 pub mod tls;
 pub mod xmpp;
