@@ -3,8 +3,17 @@
 //! Stanzas are judged inside the shards by [`StanzaWatch`], for there are millions of them; everything else goes to
 //! [`Detector`]s in time order, after the shards, so that what spans conversations can be joined.
 
+pub mod bruteforce;
+pub mod credential;
 pub mod finding;
+pub mod jid;
 pub mod kinds;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // tests
+mod scene;
+mod title;
+pub mod transfer;
+pub mod xmpp_stream;
 
 pub use finding::{Evidence, Finding};
 pub use kinds::{Kind, Layer, Severity};
@@ -33,8 +42,14 @@ pub trait Detector: Send {
 }
 
 /// Every detector, in a fixed order.
-pub fn detectors(_settings: &Settings) -> Vec<Box<dyn Detector>> {
-    vec![]
+pub fn detectors(settings: &Settings) -> Vec<Box<dyn Detector>> {
+    vec![
+        Box::new(credential::Credentials::default()),
+        Box::new(bruteforce::Bruteforce::new(settings)),
+        Box::new(xmpp_stream::CleartextStreams),
+        Box::new(jid::Parties::new(settings)),
+        Box::new(transfer::Transfers::default()),
+    ]
 }
 
 /// Judges stanzas inside a shard: one instance a shard, state only of the conversations that it sees.
@@ -49,6 +64,16 @@ pub trait StanzaWatch: Send {
 }
 
 /// Every stanza watch, in a fixed order.
-pub fn stanza_watches(_settings: &Settings) -> Vec<Box<dyn StanzaWatch>> {
-    vec![]
+pub fn stanza_watches(settings: &Settings) -> Vec<Box<dyn StanzaWatch>> {
+    let mut watches: Vec<Box<dyn StanzaWatch>> = Vec::new();
+    if let Some(contacts) = jid::Contacts::new(settings) {
+        watches.push(Box::new(contacts));
+    }
+    watches
+}
+
+/// What tells findings of watches that say the same of the same pair; of those with equal keys the earliest counts.
+/// `None` for findings that stand for themselves.
+pub fn join_key(finding: &Finding) -> Option<String> {
+    jid::join_key(finding)
 }
