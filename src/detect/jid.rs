@@ -196,6 +196,7 @@ fn title(kind: Kind, party: &str, peer: Option<&str>, rule: &str) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)] // tests
 mod tests {
     use super::*;
     use crate::detect::scene::{flow, login, record, settings, stamp};
@@ -234,7 +235,7 @@ mod tests {
     }
 
     /// Kind, jid, peer and rule of the findings of one stanza.
-    fn judged<'p>(policy: &'p str, from: &str, to: &str) -> Vec<[String; 4]> {
+    fn judged(policy: &str, from: &str, to: &str) -> Vec<[String; 4]> {
         let findings = told(&mut watch(policy), Some(from), Some(to), None);
         let row = |finding: &Finding| {
             [finding.kind.name(), text(finding, "jid"), text(finding, "peer"), text(finding, "rule")].map(str::to_owned)

@@ -23,6 +23,9 @@ const MAX_OFFERS: usize = 65_536;
 /// Transfers of one bytestream id, and offers for one, that are compared. Ids are meant to be unique; who reuses one
 /// more often gets the later ones joined with the latest only.
 const MAX_OF_ONE_SID: usize = 64;
+/// Connections that one transfer crosses: sender, servers and gateways, receiver. Bytes with the same id on more
+/// connections than this are other transfers.
+const MAX_LEGS: usize = 16;
 /// A relayed leg begins at most this long after the one before it has ended: servers relay within seconds.
 const MAX_RELAY_DELAY_NS: i64 = 30_000_000_000;
 
@@ -124,8 +127,8 @@ impl Transfer {
     }
 
     fn fits(&self, leg: &IbbTransfer, at: &Sighting) -> bool {
-        let new_leg =
-            !self.legs.iter().any(|(flow, direction)| **flow == *at.flow.community_id && *direction == at.direction);
+        let new_leg = self.legs.len() < MAX_LEGS
+            && !self.legs.iter().any(|(flow, direction)| **flow == *at.flow.community_id && *direction == at.direction);
         let same_parties =
             agree(self.from.as_deref(), leg.from.as_deref()) && agree(self.to.as_deref(), leg.to.as_deref());
         let same_time = at.first.time_ns <= self.last_ns.saturating_add(MAX_RELAY_DELAY_NS)
@@ -473,5 +476,11 @@ mod tests {
             reuse.on_record(&sent((n * 100, n * 100), bytes("same", SAM, 1, true)), &mut out);
         }
         assert!(reuse.by_sid["same"].len() <= MAX_OF_ONE_SID);
+        let mut spread = Transfers::default();
+        for n in 0..1000 {
+            let orig = format!("10.1.{}.{}:4000", n / 250, n % 250);
+            spread.on_record(&leg(&orig, Direction::FromOrig, (1, 1), bytes("same", None, 1, true)), &mut out);
+        }
+        assert!(spread.held.values().all(|transfer| transfer.legs.len() <= MAX_LEGS));
     }
 }

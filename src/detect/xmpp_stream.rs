@@ -62,6 +62,7 @@ fn title(stream: &StreamSummary) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)] // tests
 mod tests {
     use super::*;
     use crate::detect::Evidence;
