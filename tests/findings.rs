@@ -50,7 +50,8 @@ fn check(wishes: &Value, wrong: &mut Vec<String>) -> usize {
     wrong.extend(made_up.map(|finding| format!("{capture}: made up {finding}")));
     let mut count = wanted.len();
     for (table, rows) in wishes["rows"].as_object().into_iter().flatten() {
-        let (missed, _) = assign(list(rows), &run.table(table));
+        let written = run.table(table);
+        let (missed, _) = assign(list(rows), &written);
         wrong.extend(missed.iter().map(|wish| format!("{capture}: no row in {table} like {wish}")));
         count += list(rows).len();
     }

@@ -3,13 +3,22 @@
 //! Stanzas are judged inside the shards by [`StanzaWatch`], for there are millions of them; everything else goes to
 //! [`Detector`]s in time order, after the shards, so that what spans conversations can be joined.
 
+pub mod bruteforce;
 pub mod cookie;
+pub mod credential;
 pub mod dns;
 pub mod epmd;
 pub mod erlang;
 pub mod filter;
 pub mod finding;
+pub mod jid;
 pub mod kinds;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // tests
+mod scene;
+mod title;
+pub mod transfer;
+pub mod xmpp_stream;
 
 pub use finding::{Evidence, Finding};
 pub use kinds::{Kind, Layer, Severity};
@@ -45,6 +54,11 @@ pub fn detectors(settings: &Settings) -> Vec<Box<dyn Detector>> {
         Box::new(erlang::Calls::new(settings)),
         Box::new(cookie::CookieDetector::new(settings)),
         Box::new(dns::UnapprovedResolver::new(settings)),
+        Box::new(credential::Credentials::default()),
+        Box::new(bruteforce::Bruteforce::new(settings)),
+        Box::new(xmpp_stream::CleartextStreams),
+        Box::new(jid::Parties::new(settings)),
+        Box::new(transfer::Transfers::default()),
     ]
 }
 
@@ -60,11 +74,16 @@ pub trait StanzaWatch: Send {
 }
 
 /// Every stanza watch, in a fixed order.
-pub fn stanza_watches(_settings: &Settings) -> Vec<Box<dyn StanzaWatch>> {
-    vec![Box::new(cookie::CookieInStanza::default())]
+pub fn stanza_watches(settings: &Settings) -> Vec<Box<dyn StanzaWatch>> {
+    let mut watches: Vec<Box<dyn StanzaWatch>> = vec![Box::new(cookie::CookieInStanza::default())];
+    if let Some(contacts) = jid::Contacts::new(settings) {
+        watches.push(Box::new(contacts));
+    }
+    watches
 }
 
-/// x
-pub fn join_key(_: &Finding) -> Option<String> {
-    None
+/// What tells findings of watches that say the same of the same pair; of those with equal keys the earliest counts.
+/// `None` for findings that stand for themselves.
+pub fn join_key(finding: &Finding) -> Option<String> {
+    jid::join_key(finding)
 }

@@ -78,6 +78,11 @@ impl<'f, 'i> Fields<'f, 'i> {
         self.table.contains_key(key)
     }
 
+    /// `true` if the key is there and a text.
+    pub(super) fn is_text(&self, key: &str) -> bool {
+        self.table.get(key).is_some_and(|value| value.get_ref().is_str())
+    }
+
     /// A value that must be converted; `expected` says to what.
     pub(super) fn value<T>(
         &self,
@@ -114,7 +119,7 @@ impl<'f, 'i> Fields<'f, 'i> {
 
     /// A whole number of at least 1.
     pub(super) fn count(&self, key: &str, report: &mut Report<'_>) -> Option<u64> {
-        self.value(key, "a whole number of at least 1", report, |value| Some(positive(value)?))
+        self.value(key, "a whole number of at least 1", report, positive)
     }
 
     /// A text, converted by `parse`.

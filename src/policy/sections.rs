@@ -256,8 +256,7 @@ fn networks(key: &str, fields: &Fields<'_, '_>, report: &mut Report<'_>) -> Vec<
 /// A list of patterns, or one alone.
 fn jid_patterns(key: &str, fields: &Fields<'_, '_>, report: &mut Report<'_>) -> Option<JidPatterns> {
     let mut patterns = JidPatterns::default();
-    let alone = fields.value(key, JID_PATTERN, &mut Report::new(""), |value| value.as_str().map(|_| Ok(()))).is_some();
-    if alone {
+    if fields.is_text(key) {
         fields.text(key, JID_PATTERN, report, |text| patterns.add(text))?;
     } else {
         fields.texts(key, JID_PATTERN, report, |text| patterns.add(text))?;

@@ -4,11 +4,14 @@ use super::Network;
 use crate::evidence::Transport;
 use std::net::IpAddr;
 
-/// Ports of a stock ejabberd: name, transports, first and last port of each range.
+/// Name, transports, first and last port of each range.
+type StockService = (&'static str, Transports, &'static [(u16, u16)]);
+
+/// Ports of a stock ejabberd.
 ///
 /// The distribution has no port of its own; these are what ejabberdctl.cfg suggests (`ERL_DIST_PORT`, and the range
 /// of its firewall window).
-const STOCK_EJABBERD: &[(&str, Transports, &[(u16, u16)])] = &[
+const STOCK_EJABBERD: &[StockService] = &[
     ("xmpp-client", Transports::Tcp, &[(5222, 5223)]),
     ("xmpp-server", Transports::Tcp, &[(5269, 5269)]),
     ("http", Transports::Tcp, &[(5280, 5280), (5443, 5443)]),
