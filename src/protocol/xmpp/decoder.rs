@@ -40,19 +40,27 @@ thread_local! {
 }
 
 /// One direction.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Lane {
     scanner: Scanner,
     pending: Option<Box<Pending>>,
     /// Bytes are skipped until a stanza begins.
     lost: bool,
-    /// The item being read was found after such a skip: it may stand inside another.
+    /// Nothing came before the item being read: it may stand inside another.
     doubtful: bool,
+    /// That bytes were skipped has been told, and nothing was read since.
+    told: bool,
+}
+
+impl Default for Lane {
+    fn default() -> Self {
+        Self { scanner: Scanner::default(), pending: None, lost: false, doubtful: true, told: false }
+    }
 }
 
 impl Lane {
     fn lose(&mut self) {
-        *self = Self { lost: true, ..Self::default() };
+        *self = Self { lost: true, told: true, ..Self::default() };
     }
 }
 
@@ -68,6 +76,7 @@ impl XmppDecoder {
     pub fn inside_tls(tls: &'static str, version: Option<&str>) -> Self {
         let mut decoder = Self::default();
         decoder.session.tls = Some(tls);
+        decoder.session.encrypted = true;
         decoder.session.tls_version = version.map(Into::into);
         decoder
     }
@@ -82,7 +91,6 @@ impl XmppDecoder {
                 let Some(place) = resync::find_stanza(chunk.data, at) else { break Next::Continue };
                 at = place;
                 lane.lost = false;
-                lane.doubtful = place > 0;
             }
             match lane.scanner.scan(&mut work.tape, &work.bytes, chunk.data, at) {
                 Step::More => break Next::Continue,
@@ -90,8 +98,7 @@ impl XmppDecoder {
                     if self.session.starttls_requested && resync::is_tls(chunk.data.get(place..)) {
                         break self.hand_over_to_tls(chunk, place, sink);
                     }
-                    // A lane that has just been found again has been counted.
-                    if !lane.doubtful {
+                    if !lane.told {
                         sink.skipped(defect_name(defect), chunk.stamp);
                         sink.skipped("xmpp.resync", chunk.stamp);
                     }
@@ -107,6 +114,7 @@ impl XmppDecoder {
                     at = end;
                     let inside = lane.doubtful && resync::is_inside_another(chunk.data.get(end..));
                     lane.doubtful = false;
+                    lane.told = false;
                     if inside {
                         lane.lose();
                         work.bytes.clear();
@@ -114,8 +122,7 @@ impl XmppDecoder {
                     }
                     let bytes = if cut { &work.bytes } else { chunk.data.get(start..end).unwrap_or_default() };
                     let seen = chunk.seen_from(if cut { work.first } else { chunk.stamp });
-                    let reaction =
-                        self.session.on_item(kind, bytes, &work.tape, &mut workshop.scratch, &seen, sink);
+                    let reaction = self.session.on_item(kind, bytes, &work.tape, &mut workshop.scratch, &seen, sink);
                     work.bytes.clear();
                     match reaction {
                         Reaction::Continue => {}

@@ -200,13 +200,11 @@ pub(super) fn text_of(inner: &str) -> Cow<'_, str> {
     }
     let mut text = String::with_capacity(inner.len());
     let mut level = 0u32;
-    each_event(inner, |event| {
-        match event {
-            Event::Start(_) => level += 1,
-            Event::End(_) => level = level.saturating_sub(1),
-            event if level == 0 => push_text(&mut text, &event),
-            _ => {}
-        }
+    each_event(inner, |event| match event {
+        Event::Start(_) => level += 1,
+        Event::End(_) => level = level.saturating_sub(1),
+        event if level == 0 => push_text(&mut text, &event),
+        _ => {}
     });
     Cow::Owned(text)
 }

@@ -52,7 +52,8 @@ fn probe_side(bytes: &[u8], on_port: bool) -> Probe {
         let own = [&b"urn:xmpp:"[..], b"urn:ietf:params:xml:ns:xmpp-"];
         return if own.iter().any(|namespace| says(namespace)) { Probe::Yes } else { undecided };
     }
-    let ends = [&b"</message>"[..], b"</iq>", b"</presence>", b"</stream:stream>", b"<iq ", b"<message ", b"<presence "];
+    let ends =
+        [&b"</message>"[..], b"</iq>", b"</presence>", b"</stream:stream>", b"<iq ", b"<message ", b"<presence "];
     match on_port {
         true if ends.iter().any(|end| says(end)) => Probe::Yes,
         true if window.is_ascii() => undecided,

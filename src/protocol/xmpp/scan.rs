@@ -14,6 +14,8 @@ const MAX_LEVEL: u32 = 4096;
 const MAX_TAGS: usize = 65_536;
 /// Attributes noted of one tag; stanzas have about five.
 const MAX_ATTRIBUTES: u16 = 64;
+/// A prefix and `stream`, generously: longer names are not the stream's.
+const MAX_STREAM_NAME: usize = 64;
 /// Tags below this level have their attributes noted: the item itself and its children.
 const ATTRIBUTE_LEVELS: u32 = 2;
 
@@ -168,15 +170,7 @@ pub(super) struct Scanner {
 
 impl Default for Scanner {
     fn default() -> Self {
-        Self {
-            state: State::Top,
-            level: 0,
-            tag_start: 0,
-            values_at: 0,
-            values: 0,
-            item_start: 0,
-            tail: [0; 2],
-        }
+        Self { state: State::Top, level: 0, tag_start: 0, values_at: 0, values: 0, item_start: 0, tail: [0; 2] }
     }
 }
 
@@ -468,10 +462,10 @@ impl Pass<'_> {
 
     /// Whether the item's first tag, whose `>` is at `end`, is named `stream`, whatever its prefix.
     fn is_stream_tag(&self, end: usize) -> bool {
-        // A prefix and a name, generously; longer names are not the stream's.
-        let mut start = [0u8; 64];
+        let mut start = [0u8; MAX_STREAM_NAME];
         let bytes = if self.earlier.is_empty() {
-            self.data.get(self.origin..end).unwrap_or_default()
+            let tag = self.data.get(self.origin..end).unwrap_or_default();
+            tag.get(..MAX_STREAM_NAME).unwrap_or(tag)
         } else {
             let joined = self.earlier.iter().chain(self.data);
             let mut length = 0;

@@ -18,6 +18,11 @@ use std::sync::Arc;
 /// Server ports by custom: only asked when the contents do not tell who is who.
 const SERVER_PORTS: &[u16] = &[5222, 5223, 5269, 5270, 5275, 5347, 8888];
 
+/// Longest name or id that is kept with a connection: the longest JID there can be (RFC 7622, 3.1).
+const MAX_KEPT: usize = 3071;
+/// Longest password that is told.
+const MAX_SECRET: usize = 64 << 10;
+
 /// What the decoder is to do after an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reaction {
@@ -65,7 +70,7 @@ impl Account {
 
     fn learn(&mut self, to: &str) {
         let jid = normalized(to);
-        if !jid.contains('/') {
+        if !jid.contains('/') || jid.len() > MAX_KEPT {
             return;
         }
         match &self.delivered_to {
@@ -81,8 +86,10 @@ impl Account {
 pub(super) struct Session {
     kind: Option<StreamKind>,
     client: Option<Direction>,
-    /// `starttls` or `direct`, if the stream lies in TLS that was opened.
+    /// `starttls` or `direct`, if the stream lies in TLS, or came to it.
     pub tls: Option<&'static str>,
+    /// What is read lies in TLS that was opened.
+    pub encrypted: bool,
     /// Its version.
     pub tls_version: Option<Box<str>>,
     compression: Option<&'static str>,
@@ -234,8 +241,8 @@ impl Session {
     fn on_header(&mut self, tag: &TagView<'_>, direction: Direction) {
         let id = tag.value("id").filter(|id| !id.is_empty());
         let (from, to) = (tag.attribute("from").map(normalized), tag.attribute("to").map(normalized));
-        // Only servers give ids; a client names no one but the server, unless it is one itself.
-        let from_server = id.is_some() || (tag.attribute("id").is_some() && to.is_none());
+        // Servers give ids and say who they are; a client names the server, and itself at most beside it.
+        let from_server = from.is_some() && id.is_some() || to.is_none() && tag.attribute("id").is_some();
         self.client_is(if from_server { direction.reversed() } else { direction });
         let kind = match tag.attribute("xmlns") {
             Some(ns::SERVER) => StreamKind::S2s,
@@ -247,14 +254,14 @@ impl Session {
             *bindings = Bindings::read(tag);
         }
         if self.is_from_client(direction) == Some(true) {
-            self.domain = to.map(Into::into).or(self.domain.take());
+            self.domain = kept(to).or(self.domain.take());
             if kind == StreamKind::S2s {
-                self.from_domain = from.map(Into::into).or(self.from_domain.take());
+                self.from_domain = kept(from).or(self.from_domain.take());
             }
         } else {
-            self.stream_id = id.map(Into::into).or(self.stream_id.take());
+            self.stream_id = kept(id).or(self.stream_id.take());
             if self.domain.is_none() {
-                self.domain = from.map(Into::into);
+                self.domain = kept(from);
             }
         }
         if kind == StreamKind::Component && self.account.bound.is_none() {
@@ -441,6 +448,10 @@ impl Session {
         sink: &mut dyn Sink,
     ) {
         let Some((concern @ (Concern::IqAuth | Concern::Register), child)) = concern else { return };
+        if child.whole.len() > MAX_SECRET {
+            sink.skipped("xmpp.limit", seen.last);
+            return;
+        }
         let fields = Fields::read(child.whole);
         let host = head.to.map(normalized);
         let domain = host.as_deref().or(self.domain.as_deref());
@@ -454,8 +465,8 @@ impl Session {
             }
             _ => return,
         };
-        let id = head.id.map(value_of).unwrap_or_default();
-        let mut attempt = Attempt::new(Exchange::Iq(id.into()), mechanism, seen.first, seen.last);
+        let id = kept(head.id.map(value_of)).unwrap_or_default();
+        let mut attempt = Attempt::new(Exchange::Iq(id), mechanism, seen.first, seen.last);
         attempt.jid = fields.username.as_deref().and_then(|username| bare_jid(username, domain));
         if concern == Concern::IqAuth
             && let (Some(jid), Some(resource)) = (&attempt.jid, fields.resource)
@@ -516,7 +527,7 @@ impl Session {
         let Some((jid, _)) = jid.1.split_once("</") else { return };
         let jid = text_of(jid);
         if !jid.trim_ascii().is_empty() {
-            self.account.bound = Some(normalized(jid.trim_ascii()).into());
+            self.account.bound = kept(Some(jid::normalize(jid.trim_ascii())));
         }
     }
 
@@ -530,7 +541,12 @@ impl Session {
         sink: &mut dyn Sink,
     ) -> Reaction {
         let direction = seen.direction;
+        let from_client = self.is_from_client(direction) == Some(true);
         match (namespace, name) {
+            // What only a server may say has no meaning from a client: it must not blind who reads along.
+            (ns::STREAMS, "features" | "error") | (ns::TLS, "proceed" | "failure") | (ns::COMPRESS, _)
+                if from_client => {}
+            (ns::SASL, "challenge" | "success" | "failure") if from_client => {}
             (ns::STREAMS, "features") => {
                 self.client_is(direction.reversed());
                 let is_starttls = |child: Child<'_>| child.tag.attribute("xmlns") == Some(ns::TLS);
@@ -586,7 +602,7 @@ impl Session {
         match name {
             "auth" => {
                 self.client_is(seen.direction);
-                let mechanism = element.tag().value("mechanism").unwrap_or_default();
+                let mechanism = kept(element.tag().value("mechanism")).unwrap_or_default();
                 let mut attempt = Attempt::new(Exchange::Sasl, &mechanism, seen.first, seen.last);
                 attempt.take_response(&text_of(element.inner()), self.account_domain());
                 self.begin_login(attempt, seen, sink);
@@ -625,7 +641,9 @@ impl Session {
     /// XEP-0114: the component sends a digest, the server an empty element.
     fn on_handshake(&mut self, element: &Element<'_>, seen: &Seen<'_>, sink: &mut dyn Sink) {
         if element.inner().trim_ascii().is_empty() {
-            if let Some(attempt) = self.logins.take(&Exchange::Component) {
+            if self.is_from_client(seen.direction) != Some(true)
+                && let Some(attempt) = self.logins.take(&Exchange::Component)
+            {
                 self.end_login(attempt, Outcome::Success, seen.last, seen, sink);
             }
             return;
@@ -649,9 +667,8 @@ impl Session {
         if !matches!(attempt.mechanism.as_str(), "register" | "change-password") {
             self.last_login = Some((attempt.mechanism.as_str().into(), outcome));
         }
-        let seen =
-            Seen { flow: seen.flow, direction: self.client_direction(seen.flow), first: attempt.first, last };
-        sink.event(&seen, Event::Xmpp(XmppEvent::Login(attempt.finish(outcome, self.tls.is_some()))));
+        let seen = Seen { flow: seen.flow, direction: self.client_direction(seen.flow), first: attempt.first, last };
+        sink.event(&seen, Event::Xmpp(XmppEvent::Login(attempt.finish(outcome, self.encrypted))));
     }
 
     /// The client's direction; where nothing was said that tells, by port, and else by who opened.
@@ -720,6 +737,10 @@ fn on_ibb(
     sink: &mut dyn Sink,
 ) {
     let Some(sid) = child.tag.value("sid") else { return };
+    if [Some(&*sid), head.from, head.to, head.id].into_iter().flatten().any(|name| name.len() > MAX_KEPT) {
+        sink.skipped("xmpp.limit", seen.last);
+        return;
+    }
     let route = Route { seen, sid: &sid, from: head.from, to: head.to };
     match split_name(child.tag.name()).1 {
         "open" => sessions.open(route, head.id, told),
@@ -742,6 +763,11 @@ fn report(told: &mut Vec<Told>, flow: &Arc<FlowInfo>, sink: &mut dyn Sink) {
     }
 }
 
+/// A name or id in the form that is kept, unless it is absurdly long.
+fn kept(name: Option<Cow<'_, str>>) -> Option<Box<str>> {
+    name.filter(|name| name.len() <= MAX_KEPT).map(Into::into)
+}
+
 /// A JID of an attribute, references resolved and normalised. Nearly all are written in their normal form, and that
 /// is told without a copy.
 fn normalized(raw: &str) -> Cow<'_, str> {
@@ -759,7 +785,8 @@ fn normalized(raw: &str) -> Cow<'_, str> {
 fn is_plainly_normal(raw: &str) -> bool {
     let bytes = raw.as_bytes();
     let (bare, resource) = bytes.split_at(memchr::memchr(b'/', bytes).unwrap_or(bytes.len()));
-    let plain = |byte: u8| byte.is_ascii_lowercase() | byte.is_ascii_digit() | matches!(byte, b'.' | b'@' | b'_' | b'-');
+    let plain =
+        |byte: u8| byte.is_ascii_lowercase() | byte.is_ascii_digit() | matches!(byte, b'.' | b'@' | b'_' | b'-');
     bare.iter().fold(true, |all, byte| all & plain(*byte))
         && resource.iter().fold(true, |all, byte| all & (0x21..0x7f).contains(byte) & (*byte != b'&'))
         && bare.last().is_some_and(|last| *last != b'.')

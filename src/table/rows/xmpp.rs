@@ -50,12 +50,8 @@ fn append_login(tables: &mut Tables, seen: &Seen<'_>, login: &Login) {
         Disclosure::Password(secret) | Disclosure::Token(secret) => Some(secret.as_str()),
         Disclosure::Guessable | Disclosure::Nothing => None,
     };
-    let secret = Secret {
-        mechanism: &login.mechanism,
-        username: login.username.as_deref(),
-        jid: login.jid.as_deref(),
-        secret,
-    };
+    let secret =
+        Secret { mechanism: &login.mechanism, username: login.username.as_deref(), jid: login.jid.as_deref(), secret };
     append_secret(tables, seen, &secret, Some(login.outcome.name()), login.encrypted);
 }
 
