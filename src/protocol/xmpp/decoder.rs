@@ -6,8 +6,9 @@
 //! a plausible place is the beginning of a chunk, or one behind the end of another stanza.
 
 use super::resync;
-use super::scan::{Defect, Item, Scanner, Step, Tape};
+use super::scan::{Defect, Item, Scanner, Step};
 use super::session::{Reaction, Scratch, Session};
+use super::tape::Tape;
 use crate::evidence::Stamp;
 use crate::protocol::{Chunk, Decoder, End, Gap, Next, Sink};
 use std::cell::RefCell;
@@ -113,9 +114,12 @@ impl XmppDecoder {
                     }
                     at = end;
                     let inside = lane.doubtful && resync::is_inside_another(chunk.data.get(end..));
+                    let told = std::mem::take(&mut lane.told);
                     lane.doubtful = false;
-                    lane.told = false;
                     if inside {
+                        if !told {
+                            sink.skipped("xmpp.resync", chunk.stamp);
+                        }
                         lane.lose();
                         work.bytes.clear();
                         continue;

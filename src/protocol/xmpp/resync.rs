@@ -1,6 +1,6 @@
 //! Where to go on after bytes that are missing or make no sense.
 
-use super::scan::is_name_end;
+use super::tape::is_name_end;
 use memchr::{memchr, memrchr};
 
 /// Names of what stands directly under the stream, without prefixes.
