@@ -6,8 +6,9 @@
 //! a plausible place is the beginning of a chunk, or one behind the end of another stanza.
 
 use super::resync;
-use super::scan::{Defect, Item, Scanner, Step, Tape};
+use super::scan::{Defect, Item, Scanner, Step};
 use super::session::{Reaction, Scratch, Session};
+use super::tape::Tape;
 use crate::evidence::Stamp;
 use crate::protocol::{Chunk, Decoder, End, Gap, Next, Sink, tls};
 use std::cell::RefCell;
@@ -40,19 +41,27 @@ thread_local! {
 }
 
 /// One direction.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Lane {
     scanner: Scanner,
     pending: Option<Box<Pending>>,
     /// Bytes are skipped until a stanza begins.
     lost: bool,
-    /// The item being read was found after such a skip: it may stand inside another.
+    /// Nothing came before the item being read: it may stand inside another.
     doubtful: bool,
+    /// That bytes were skipped has been told, and nothing was read since.
+    told: bool,
+}
+
+impl Default for Lane {
+    fn default() -> Self {
+        Self { scanner: Scanner::default(), pending: None, lost: false, doubtful: true, told: false }
+    }
 }
 
 impl Lane {
     fn lose(&mut self) {
-        *self = Self { lost: true, ..Self::default() };
+        *self = Self { lost: true, told: true, ..Self::default() };
     }
 }
 
@@ -68,6 +77,7 @@ impl XmppDecoder {
     pub fn inside_tls(tls: &'static str, version: Option<&str>) -> Self {
         let mut decoder = Self::default();
         decoder.session.tls = Some(tls);
+        decoder.session.encrypted = true;
         decoder.session.tls_version = version.map(Into::into);
         decoder
     }
@@ -82,7 +92,6 @@ impl XmppDecoder {
                 let Some(place) = resync::find_stanza(chunk.data, at) else { break Next::Continue };
                 at = place;
                 lane.lost = false;
-                lane.doubtful = place > 0;
             }
             match lane.scanner.scan(&mut work.tape, &work.bytes, chunk.data, at) {
                 Step::More => break Next::Continue,
@@ -90,8 +99,7 @@ impl XmppDecoder {
                     if self.session.starttls_requested && resync::is_tls(chunk.data.get(place..)) {
                         break self.hand_over_to_tls(chunk, place, sink);
                     }
-                    // A lane that has just been found again has been counted.
-                    if !lane.doubtful {
+                    if !lane.told {
                         sink.skipped(defect_name(defect), chunk.stamp);
                         sink.skipped("xmpp.resync", chunk.stamp);
                     }
@@ -106,8 +114,12 @@ impl XmppDecoder {
                     }
                     at = end;
                     let inside = lane.doubtful && resync::is_inside_another(chunk.data.get(end..));
+                    let told = std::mem::take(&mut lane.told);
                     lane.doubtful = false;
                     if inside {
+                        if !told {
+                            sink.skipped("xmpp.resync", chunk.stamp);
+                        }
                         lane.lose();
                         work.bytes.clear();
                         continue;

@@ -1,6 +1,6 @@
 //! A complete element as the scanner noted it: names, attributes and direct children, borrowed from the stream.
 
-use super::scan::{Tag, TagKind, Tape, is_name_end};
+use super::tape::{Tag, TagKind, Tape, is_name_end};
 use memchr::memchr3;
 use quick_xml::escape::{resolve_predefined_entity, unescape};
 use quick_xml::events::Event;

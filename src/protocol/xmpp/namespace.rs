@@ -20,6 +20,9 @@ pub(super) const JINGLE: &str = "urn:xmpp:jingle:1";
 /// Prefixes kept of one header. Real ones bind two.
 const MAX_PREFIXES: usize = 16;
 
+/// Longest declaration that is kept.
+const MAX_BINDING: usize = 1024;
+
 /// What a stream's header binds, for all that stands under it.
 #[derive(Debug, Default)]
 pub(super) struct Bindings {
@@ -37,10 +40,12 @@ impl Bindings {
         let mut bindings = Self { known: true, ..Self::default() };
         for (name, value) in header.attributes() {
             if name == "xmlns" {
+                let value = value.get(..MAX_BINDING).unwrap_or(value);
                 bindings.default = (!is_stanza_namespace(value)).then(|| value.into());
             } else if let Some(prefix) = name.strip_prefix("xmlns:")
                 && !matches!((prefix, value), ("stream", STREAMS) | ("db", DIALBACK))
                 && bindings.prefixes.len() < MAX_PREFIXES
+                && name.len() + value.len() <= MAX_BINDING
             {
                 bindings.prefixes.push((prefix.into(), value.into()));
             }

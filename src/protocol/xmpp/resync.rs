@@ -1,6 +1,6 @@
 //! Where to go on after bytes that are missing or make no sense.
 
-use super::scan::is_name_end;
+use super::tape::is_name_end;
 use memchr::{memchr, memrchr};
 
 /// Names of what stands directly under the stream, without prefixes.
@@ -36,6 +36,8 @@ const NAMES: &[&[u8]] = &[
     b"inactive",
     b"active",
 ];
+/// Longest name that is looked at, prefix and all: the work at each `<` is bounded.
+const MAX_NAME: usize = 64;
 /// Those of them that have content of which an end may be seen.
 const STANZAS: &[&[u8]] = &[b"message", b"presence", b"iq"];
 
@@ -71,6 +73,7 @@ pub(super) fn begins_item(bytes: &[u8]) -> bool {
         return true;
     }
     let after = after.strip_prefix(b"/").unwrap_or(after);
+    let after = after.get(..MAX_NAME).unwrap_or(after);
     let closes = bytes.starts_with(b"</");
     let local = local_name(after);
     let cut = after.iter().all(|byte| !is_name_end(*byte));
@@ -95,6 +98,7 @@ fn is_behind_item(before: &[u8]) -> bool {
 
 /// The name at the start of these bytes, without prefix.
 fn local_name(bytes: &[u8]) -> &[u8] {
+    let bytes = bytes.get(..MAX_NAME).unwrap_or(bytes);
     let name = bytes.split(|byte| is_name_end(*byte)).next().unwrap_or_default();
     match memchr(b':', name) {
         Some(colon) => name.get(colon + 1..).unwrap_or_default(),

@@ -2,10 +2,11 @@
 //!
 //! The scanner knows the shape of XML (XML 1.0, sections 2 and 3), not its names: tags, attribute values, comments,
 //! CDATA, processing instructions, document types. It never looks at a byte twice, whatever the pieces are; what it
-//! learns on the way stands on the [`Tape`], so that reading a complete stanza needs no second search for tags.
+//! learns on the way stands on the [`Tape`](super::tape::Tape), so that reading a complete stanza needs no second search for tags.
 //!
 //! A start tag named `stream` is an item of its own: it has no end until the stream's own.
 
+use super::tape::{Tag, TagKind, Tape, is_name_end};
 use memchr::{memchr, memchr2};
 
 /// Open elements within one item: no real stanza comes near, and names are checked with a stack of this size.
@@ -14,6 +15,8 @@ const MAX_LEVEL: u32 = 4096;
 const MAX_TAGS: usize = 65_536;
 /// Attributes noted of one tag; stanzas have about five.
 const MAX_ATTRIBUTES: u16 = 64;
+/// A prefix and `stream`, generously: longer names are not the stream's.
+const MAX_STREAM_NAME: usize = 64;
 /// Tags below this level have their attributes noted: the item itself and its children.
 const ATTRIBUTE_LEVELS: u32 = 2;
 
@@ -64,58 +67,6 @@ pub(super) enum Step {
         /// Why.
         defect: Defect,
     },
-}
-
-/// Kind of a tag.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TagKind {
-    /// `<a>`
-    Start,
-    /// `</a>`
-    End,
-    /// `<a/>`
-    Empty,
-}
-
-/// A tag of an item; positions count from the item's first byte.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Tag {
-    /// Of its `<`.
-    pub start: u32,
-    /// Of the byte after its `>`.
-    pub end: u32,
-    /// First of its values on the tape.
-    pub values_at: u32,
-    /// Number of its values on the tape.
-    pub values: u16,
-    /// Start, end, empty.
-    pub kind: TagKind,
-}
-
-/// What one pass has found in an item.
-#[derive(Debug, Default)]
-pub(super) struct Tape {
-    /// Tags in order of appearance.
-    pub tags: Vec<Tag>,
-    /// Attribute values of the outer tags: position of the opening and of the closing quote.
-    pub values: Vec<(u32, u32)>,
-    /// A comment stands inside the item.
-    pub has_comment: bool,
-    /// A processing instruction stands inside the item.
-    pub has_instruction: bool,
-    /// There were more tags or attributes than are noted.
-    pub overflowed: bool,
-}
-
-impl Tape {
-    /// Forgets the last item; keeps the space.
-    pub fn clear(&mut self) {
-        self.tags.clear();
-        self.values.clear();
-        self.has_comment = false;
-        self.has_instruction = false;
-        self.overflowed = false;
-    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -460,10 +411,10 @@ impl Pass<'_> {
 
     /// Whether the item's first tag, whose `>` is at `end`, is named `stream`, whatever its prefix.
     fn is_stream_tag(&self, end: usize) -> bool {
-        // A prefix and a name, generously; longer names are not the stream's.
-        let mut start = [0u8; 64];
+        let mut start = [0u8; MAX_STREAM_NAME];
         let bytes = if self.earlier.is_empty() {
-            self.data.get(self.origin..end).unwrap_or_default()
+            let tag = self.data.get(self.origin..end).unwrap_or_default();
+            tag.get(..MAX_STREAM_NAME).unwrap_or(tag)
         } else {
             let joined = self.earlier.iter().chain(self.data);
             let mut length = 0;
@@ -502,9 +453,4 @@ static MEANS_SOMETHING: [bool; 256] = {
 /// Whether a name may begin with this byte; any byte above ASCII may.
 fn is_name_start(byte: u8) -> bool {
     byte.is_ascii_alphabetic() || matches!(byte, b'_' | b':') || byte >= 0x80
-}
-
-/// Whether a name in a tag ends before this byte.
-pub(super) fn is_name_end(byte: u8) -> bool {
-    byte.is_ascii_whitespace() || matches!(byte, b'/' | b'>')
 }

@@ -1,0 +1,169 @@
+//! What is not a stanza: headers, features, TLS, SASL, handshakes, dialback, errors.
+
+use super::{Reaction, Session};
+use crate::evidence::{Direction, Seen};
+use crate::protocol::xmpp::element::{Child, Element, TagView, split_name, text_of};
+use crate::protocol::xmpp::login::{Attempt, Exchange};
+use crate::protocol::xmpp::names::{kept, normalized};
+use crate::protocol::xmpp::namespace::{self as ns, Bindings};
+use crate::protocol::xmpp::{Disclosure, Outcome, StreamKind, XmppEvent};
+use crate::protocol::{Event, Sink};
+
+impl Session {
+    /// A stream begins, or begins again after TLS or SASL.
+    pub(super) fn on_header(&mut self, tag: &TagView<'_>, direction: Direction) {
+        let id = tag.value("id").filter(|id| !id.is_empty());
+        let (from, to) = (tag.attribute("from").map(normalized), tag.attribute("to").map(normalized));
+        // Servers give ids and say who they are; a client names the server, and itself at most beside it.
+        let from_server = from.is_some() && id.is_some() || to.is_none() && tag.attribute("id").is_some();
+        self.client_is(if from_server { direction.reversed() } else { direction });
+        let kind = match tag.attribute("xmlns") {
+            Some(ns::SERVER) => StreamKind::S2s,
+            Some(ns::COMPONENT) => StreamKind::Component,
+            _ => StreamKind::C2s,
+        };
+        self.kind.get_or_insert(kind);
+        if let Some(bindings) = self.bindings.get_mut(direction.index()) {
+            *bindings = Bindings::read(tag);
+        }
+        if self.is_from_client(direction) == Some(true) {
+            self.domain = kept(to).or(self.domain.take());
+            if kind == StreamKind::S2s {
+                self.from_domain = kept(from).or(self.from_domain.take());
+            }
+        } else {
+            self.stream_id = kept(id).or(self.stream_id.take());
+            if self.domain.is_none() {
+                self.domain = kept(from);
+            }
+        }
+        if kind == StreamKind::Component && self.account.bound.is_none() {
+            self.account.bound.clone_from(&self.domain);
+        }
+    }
+
+    /// Whatever is not a stanza: features, TLS, SASL, dialback, errors.
+    pub(super) fn on_negotiation(
+        &mut self,
+        namespace: &str,
+        name: &str,
+        element: &Element<'_>,
+        seen: &Seen<'_>,
+        sink: &mut dyn Sink,
+    ) -> Reaction {
+        let direction = seen.direction;
+        let from_client = self.is_from_client(direction) == Some(true);
+        match (namespace, name) {
+            // What only a server may say has no meaning from a client: it must not blind who reads along.
+            (ns::STREAMS, "features" | "error") | (ns::TLS, "proceed" | "failure") | (ns::COMPRESS, _)
+                if from_client => {}
+            (ns::SASL, "challenge" | "success" | "failure") if from_client => {}
+            (ns::STREAMS, "features") => {
+                self.client_is(direction.reversed());
+                let is_starttls = |child: Child<'_>| child.tag.attribute("xmlns") == Some(ns::TLS);
+                let offered = element.children().any(is_starttls);
+                self.offered_starttls = Some(offered || self.offered_starttls == Some(true));
+            }
+            (ns::STREAMS, "error") => self.on_error(element, seen, sink),
+            (ns::SASL, name) => self.on_sasl(name, element, seen, sink),
+            (ns::TLS, "starttls") => {
+                self.client_is(direction);
+                self.starttls_requested = true;
+            }
+            (ns::TLS, "proceed") => {
+                self.client_is(direction.reversed());
+                return Reaction::Tls;
+            }
+            (ns::TLS, "failure") => self.starttls_requested = false,
+            (ns::COMPRESS, "compressed") => {
+                self.client_is(direction.reversed());
+                self.compression = Some("zlib");
+                return Reaction::Compressed;
+            }
+            (ns::DIALBACK, "result") => {
+                self.kind.get_or_insert(StreamKind::S2s);
+                let key = text_of(element.inner());
+                let tag = element.tag();
+                if tag.attribute("type").is_none() && !key.trim_ascii().is_empty() {
+                    let domain = |name| tag.attribute(name).map(|jid| normalized(jid).into_owned()).unwrap_or_default();
+                    let (from, to, key) = (domain("from"), domain("to"), key.trim_ascii().to_owned());
+                    sink.event(seen, Event::Xmpp(XmppEvent::DialbackKey { from, to, key }));
+                }
+            }
+            (sm, "enable" | "resume") if sm.starts_with("urn:xmpp:sm:") => self.client_is(direction),
+            (sm, "enabled" | "resumed") if sm.starts_with("urn:xmpp:sm:") => self.client_is(direction.reversed()),
+            _ => {}
+        }
+        Reaction::Continue
+    }
+
+    fn on_error(&mut self, element: &Element<'_>, seen: &Seen<'_>, sink: &mut dyn Sink) {
+        let condition = element.children().next().map(|child| split_name(child.tag.name()).1);
+        self.error = condition.map(Into::into);
+        if condition == Some("not-authorized") {
+            for exchange in [Exchange::Component, Exchange::Sasl] {
+                if let Some(attempt) = self.logins.take(&exchange) {
+                    self.end_login(attempt, Outcome::Failure, seen.last, seen, sink);
+                }
+            }
+        }
+    }
+
+    fn on_sasl(&mut self, name: &str, element: &Element<'_>, seen: &Seen<'_>, sink: &mut dyn Sink) {
+        match name {
+            "auth" => {
+                self.client_is(seen.direction);
+                let mechanism = kept(element.tag().value("mechanism")).unwrap_or_default();
+                let mut attempt = Attempt::new(Exchange::Sasl, &mechanism, seen.first, seen.last);
+                attempt.take_response(&text_of(element.inner()), self.account_domain());
+                self.begin_login(attempt, seen, sink);
+            }
+            "response" => {
+                self.client_is(seen.direction);
+                let domain = self.account_domain().map(str::to_owned);
+                if let Some(attempt) = self.logins.sasl() {
+                    attempt.take_response(&text_of(element.inner()), domain.as_deref());
+                    attempt.last = seen.last;
+                }
+            }
+            "challenge" => {
+                self.client_is(seen.direction.reversed());
+                if let Some(attempt) = self.logins.sasl() {
+                    attempt.last = seen.last;
+                }
+            }
+            "success" | "failure" | "abort" => {
+                self.client_is(if name == "abort" { seen.direction } else { seen.direction.reversed() });
+                let outcome = if name == "success" { Outcome::Success } else { Outcome::Failure };
+                self.authenticated |= outcome == Outcome::Success;
+                if let Some(attempt) = self.logins.take(&Exchange::Sasl) {
+                    self.end_login(attempt, outcome, seen.last, seen, sink);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The domain whose accounts log in here: none on streams between servers.
+    fn account_domain(&self) -> Option<&str> {
+        if self.kind == Some(StreamKind::S2s) { None } else { self.domain.as_deref() }
+    }
+
+    /// XEP-0114: the component sends a digest, the server an empty element.
+    pub(super) fn on_handshake(&mut self, element: &Element<'_>, seen: &Seen<'_>, sink: &mut dyn Sink) {
+        if element.inner().trim_ascii().is_empty() {
+            if self.is_from_client(seen.direction) != Some(true)
+                && let Some(attempt) = self.logins.take(&Exchange::Component)
+            {
+                self.end_login(attempt, Outcome::Success, seen.last, seen, sink);
+            }
+            return;
+        }
+        self.client_is(seen.direction);
+        let mut attempt = Attempt::new(Exchange::Component, "component", seen.first, seen.last);
+        attempt.username = self.domain.as_deref().map(str::to_owned);
+        attempt.jid.clone_from(&attempt.username);
+        attempt.disclosure = Disclosure::Guessable;
+        self.begin_login(attempt, seen, sink);
+    }
+}
