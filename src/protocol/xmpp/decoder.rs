@@ -6,10 +6,11 @@
 //! a plausible place is the beginning of a chunk, or one behind the end of another stanza.
 
 use super::resync;
+use super::salvage;
 use super::scan::{Defect, Item, Scanner, Step};
 use super::session::{Reaction, Scratch, Session};
 use super::tape::Tape;
-use crate::evidence::Stamp;
+use crate::evidence::{Seen, Stamp};
 use crate::protocol::{Chunk, Decoder, End, Gap, Next, Sink, tls};
 use std::cell::RefCell;
 
@@ -19,12 +20,13 @@ const MAX_ITEM: usize = 16 << 20;
 const MAX_SPARES: usize = 16;
 const MAX_SPARE_BYTES: usize = 256 << 10;
 
-/// An item that is not complete: its bytes so far, what the scanner noted, and where it began.
+/// An item that is not complete: its bytes so far, what the scanner noted, and the frames from which they are.
 #[derive(Debug, Default)]
 struct Pending {
     bytes: Vec<u8>,
     tape: Tape,
     first: Stamp,
+    last: Stamp,
 }
 
 /// What a thread's decoders share, so that a quiet conversation holds no buffers.
@@ -165,6 +167,7 @@ impl XmppDecoder {
             } else {
                 work.bytes.extend_from_slice(chunk.data);
             }
+            work.last = chunk.stamp;
             if work.bytes.len() <= MAX_ITEM {
                 lane.pending = Some(work);
                 return;
@@ -177,6 +180,21 @@ impl XmppDecoder {
         work.tape.clear();
         if workshop.spares.len() < MAX_SPARES && work.bytes.capacity() <= MAX_SPARE_BYTES {
             workshop.spares.push(work);
+        }
+    }
+
+    /// Reads what came whole of the item that a gap has cut.
+    fn salvage(&mut self, gap: &Gap<'_>, sink: &mut dyn Sink) {
+        let lane = self.lanes.get_mut(gap.direction.index());
+        let Some(pending) = lane.and_then(|lane| lane.pending.take()) else { return };
+        let Some(closed) = salvage::close(&pending.bytes) else { return };
+        let (mut scanner, mut tape) = (Scanner::default(), Tape::default());
+        let step = scanner.scan(&mut tape, &[], closed.as_bytes(), 0);
+        if let Step::Item { kind: Item::Element, start: 0, end } = step
+            && end == closed.len()
+        {
+            let seen = Seen { flow: gap.flow, direction: gap.direction, first: pending.first, last: pending.last };
+            self.session.on_item(Item::Element, closed.as_bytes(), &tape, &mut Scratch::default(), &seen, sink);
         }
     }
 
@@ -213,6 +231,7 @@ impl Decoder for XmppDecoder {
     fn gap(&mut self, gap: &Gap<'_>, sink: &mut dyn Sink) {
         self.session.begin(gap.stamp);
         sink.skipped("xmpp.resync", gap.stamp);
+        self.salvage(gap, sink);
         if let Some(lane) = self.lanes.get_mut(gap.direction.index()) {
             lane.lose();
         }

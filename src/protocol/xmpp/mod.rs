@@ -21,6 +21,7 @@ mod namespace;
 mod offer;
 mod probe;
 mod resync;
+mod salvage;
 mod scan;
 mod session;
 mod tape;
