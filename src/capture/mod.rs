@@ -3,6 +3,38 @@
 //! Inputs are files, folders, patterns and `-`; what a file is, is told by its content. Frames borrow from the map of
 //! their file, or from a block of decompressed bytes that is shared by reference count.
 
+//!
+//! [`CaptureSet`] is the way in. Beside it, from the outside in:
+//!
+//! | module | takes | gives |
+//! |---|---|---|
+//! | `inputs`, `input`, `names` | arguments | single inputs, each once, each with a short name |
+//! | `bytes`, `compression`, `source` | an input | a window over its bytes |
+//! | `pcap`, `pcapng`, `parse`, `resync` | a window | frames; after damage, the next place that makes sense |
+//! | `notes`, `reader` | one input | its frames in batches, and what is known of it |
+//! | `merge`, `hashing` | all inputs | one stream of batches, and the hashes of the files |
+
+mod bytes;
+mod compression;
+mod error;
+mod hashing;
+mod input;
+mod inputs;
+mod merge;
+mod names;
+mod notes;
+mod order;
+mod parse;
+mod pcap;
+mod pcapng;
+mod reader;
+mod resync;
+mod source;
+
+pub use error::CaptureError;
+pub use hashing::HashWork;
+pub use merge::CaptureSet;
+
 use crate::evidence::{CaptureId, Stamp};
 use std::sync::Arc;
 
@@ -66,7 +98,8 @@ impl Batch {
     pub fn frame(&self, index: usize) -> Option<Frame<'_>> {
         let record = self.frames.get(index)?;
         let block = self.blocks.get(record.block as usize)?.bytes();
-        let data = block.get(record.offset..record.offset + record.captured_len as usize).unwrap_or_default();
+        let data =
+            block.get(record.offset..).unwrap_or_default().get(..record.captured_len as usize).unwrap_or_default();
         Some(Frame { stamp: record.stamp, link: record.link, original_len: record.original_len, data })
     }
 }
@@ -80,6 +113,15 @@ pub struct Damage {
     pub offset: u64,
     /// What is wrong, e.g. `record of 3,735,928,559 bytes, more than any link carries`.
     pub cause: String,
+}
+
+/// A file that was found and is not part of the case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SkippedInput {
+    /// Path as found.
+    pub path: String,
+    /// Why it was passed over.
+    pub reason: String,
 }
 
 /// What is known of an input once it has been read.

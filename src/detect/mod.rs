@@ -3,7 +3,11 @@
 //! Stanzas are judged inside the shards by [`StanzaWatch`], for there are millions of them; everything else goes to
 //! [`Detector`]s in time order, after the shards, so that what spans conversations can be joined.
 
+pub mod cookie;
 pub mod dns;
+pub mod epmd;
+pub mod erlang;
+pub mod filter;
 pub mod finding;
 pub mod kinds;
 
@@ -35,7 +39,13 @@ pub trait Detector: Send {
 
 /// Every detector, in a fixed order.
 pub fn detectors(settings: &Settings) -> Vec<Box<dyn Detector>> {
-    vec![Box::new(dns::UnapprovedResolver::new(settings))]
+    vec![
+        Box::new(epmd::Epmd::new(settings)),
+        Box::new(erlang::Connections::new(settings)),
+        Box::new(erlang::Calls::new(settings)),
+        Box::new(cookie::CookieDetector::new(settings)),
+        Box::new(dns::UnapprovedResolver::new(settings)),
+    ]
 }
 
 /// Judges stanzas inside a shard: one instance a shard, state only of the conversations that it sees.
@@ -51,5 +61,10 @@ pub trait StanzaWatch: Send {
 
 /// Every stanza watch, in a fixed order.
 pub fn stanza_watches(_settings: &Settings) -> Vec<Box<dyn StanzaWatch>> {
-    vec![]
+    vec![Box::new(cookie::CookieInStanza::default())]
+}
+
+/// x
+pub fn join_key(_: &Finding) -> Option<String> {
+    None
 }

@@ -4,6 +4,7 @@
 //! the first bytes are its own (content first, ports as a hint), and a decoder may hand the rest of the conversation
 //! to another one: XMPP to TLS after STARTTLS, TLS (with keys) to XMPP, HTTP to WebSocket.
 
+pub mod conversation;
 pub mod dns;
 pub mod epmd;
 pub mod erldist;
@@ -14,57 +15,10 @@ pub mod text;
 pub mod tls;
 pub mod xmpp;
 
-use crate::evidence::{Direction, FlowInfo, Seen, Sighting, Stamp};
-use std::sync::Arc;
+pub use crate::flow::{Chunk, End, Gap};
+pub use conversation::Conversation;
 
-/// Bytes of one direction in stream order (TCP), or one datagram (UDP).
-#[derive(Debug, Clone, Copy)]
-pub struct Chunk<'a> {
-    /// The conversation.
-    pub flow: &'a Arc<FlowInfo>,
-    /// Who sent the bytes.
-    pub direction: Direction,
-    /// The bytes, never empty. They live no longer than the call: copy what must be kept.
-    pub data: &'a [u8],
-    /// Position of `data` in the direction's stream, counted from its first captured byte; gaps count.
-    pub offset: u64,
-    /// The frame that carried the bytes.
-    pub stamp: Stamp,
-}
-
-impl<'a> Chunk<'a> {
-    /// An event that lies in this chunk alone.
-    pub fn seen(&self) -> Seen<'a> {
-        self.seen_from(self.stamp)
-    }
-
-    /// An event that began in the frame of `first` and is complete with this chunk.
-    pub fn seen_from(&self, first: Stamp) -> Seen<'a> {
-        Seen { flow: self.flow, direction: self.direction, first, last: self.stamp }
-    }
-}
-
-/// Bytes of a stream that are not in the capture.
-#[derive(Debug, Clone, Copy)]
-pub struct Gap<'a> {
-    /// The conversation.
-    pub flow: &'a Arc<FlowInfo>,
-    /// Whose bytes are missing.
-    pub direction: Direction,
-    /// How many.
-    pub bytes: u64,
-    /// The frame that showed that they are missing.
-    pub stamp: Stamp,
-}
-
-/// The last word of a conversation: closed, timed out, given up, or the capture ended.
-#[derive(Debug, Clone, Copy)]
-pub struct End<'a> {
-    /// The conversation.
-    pub flow: &'a Arc<FlowInfo>,
-    /// Its last frame.
-    pub stamp: Stamp,
-}
+use crate::evidence::{FlowInfo, Seen, Sighting, Stamp};
 
 /// What a decoder wants done after a chunk.
 pub enum Next {
@@ -182,12 +136,13 @@ pub struct DatagramProtocol {
     pub start: fn() -> Box<dyn Decoder>,
 }
 
-/// Stream protocols in the order in which they are asked: strict formats before loose ones.
+/// Stream protocols in the order in which they are asked: strict formats before loose ones. EPMD is first for what comes
+/// to its port: whatever it looks like, it was sent to EPMD.
 pub const STREAM_PROTOCOLS: &[StreamProtocol] = &[
+    StreamProtocol { name: "epmd", probe: epmd::probe, start: epmd::start },
     StreamProtocol { name: "tls", probe: tls::probe, start: tls::start },
     StreamProtocol { name: "xmpp", probe: xmpp::probe, start: xmpp::start },
     StreamProtocol { name: "http", probe: http::probe, start: http::start },
-    StreamProtocol { name: "epmd", probe: epmd::probe, start: epmd::start },
     StreamProtocol { name: "erldist", probe: erldist::probe, start: erldist::start },
     StreamProtocol { name: "dns", probe: dns::probe_stream, start: dns::start_stream },
     StreamProtocol { name: "text", probe: text::probe, start: text::start },

@@ -27,6 +27,11 @@ impl Tables {
         Self { rows: TableId::ALL.iter().map(|id| Rows::new(id.columns())).collect(), masker, captures }
     }
 
+    /// No rows, with the same masks and names.
+    pub fn fresh(&self) -> Self {
+        Self::new(self.masker.clone(), Arc::clone(&self.captures))
+    }
+
     /// Turns secrets into what may be shown, for values that hold a secret among other text.
     pub fn masker(&self) -> &Masker {
         &self.masker

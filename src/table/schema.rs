@@ -70,7 +70,7 @@ tables! {
     ]
     /// Files moved.
     Transfers = "transfers" [
-        "time": Time, "end_time": Time, "capture": Text, "first_frame": Number, "last_frame": Number, "flow": Text,
+        "time": Time, "capture": Text, "first_frame": Number, "last_frame": Number, "flow": Text,
         "method": Text, "name": Text, "size": Number, "offered_size": Number, "sha256": Text, "from": Text, "to": Text,
         "complete": Flag, "relay": Flag, "saved_as": Text,
     ]

@@ -26,7 +26,7 @@ pub enum HandshakeOutcome {
 /// A distribution handshake (erts "Distribution Protocol", 13.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Handshake {
-    /// Full name of the connecting node.
+    /// Full name of the connecting node; empty if the capture begins after it was sent.
     pub initiator: String,
     /// Full name of the node connected to, if it was sent.
     pub acceptor: Option<String>,
@@ -87,4 +87,16 @@ pub struct Reply {
     pub call: Option<Call>,
     /// Its value or reason.
     pub value: Term,
+}
+
+impl Message {
+    /// The identifier of the sending process, where the control message has one.
+    pub fn sender(&self) -> Option<&Term> {
+        super::control::sender(&self.control)
+    }
+
+    /// Whom the message is for: a pid, a registered name or an alias; of a request to spawn, nobody yet.
+    pub fn receiver(&self) -> Option<&Term> {
+        super::control::receiver(&self.control)
+    }
 }

@@ -1,28 +1,15 @@
-//! Stub: to be written.
+//! Readable streams of no known protocol: shell sessions, telnet, line protocols.
+//!
+//! In: the bytes of both directions. Out: a [`TextEvent`] a line, as a person at the terminal would have read it.
+//! Followed: telnet commands (RFC 854, RFC 855), the editing part of ECMA-48 (cursor moves and erasing within the
+//! line). Left out: what a full-screen program paints; it comes out as the text that it writes, line by line.
+
 pub mod event;
+mod line;
+mod probe;
+mod session;
+mod telnet;
 
 pub use event::*;
-
-use super::*;
-
-struct Stub;
-
-impl Decoder for Stub {
-    fn protocol(&self) -> &'static str {
-        "text"
-    }
-    fn data(&mut self, _chunk: &Chunk<'_>, _sink: &mut dyn Sink) -> Next {
-        Next::Opaque
-    }
-    fn gap(&mut self, _gap: &Gap<'_>, _sink: &mut dyn Sink) {}
-    fn end(&mut self, _end: &End<'_>, _sink: &mut dyn Sink) {}
-}
-
-/// Probe.
-pub fn probe(_opening: &Opening<'_>) -> Probe {
-    Probe::No
-}
-/// Start.
-pub fn start() -> Box<dyn Decoder> {
-    Box::new(Stub)
-}
+pub use probe::probe;
+pub use session::start;

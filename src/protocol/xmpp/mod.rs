@@ -1,30 +1,44 @@
-//! Stub: to be written.
+//! XMPP in clear (RFC 6120, 6121): streams of clients, servers (XEP-0220) and components (XEP-0114).
+//!
+//! In: the bytes of a connection, both directions in order. Out: every stanza, borrowed, and events: logins with what
+//! they give away, files offered and moved in-band, dialback keys, and at the end what is known of the stream.
+//!
+//! Bytes pass through three rooms. [`scan`] finds where items under the stream end, and notes their tags; [`decoder`]
+//! keeps what is cut over chunks, and finds the way back after gaps ([`resync`]); [`session`] knows what the items
+//! mean, with [`element`] and [`namespace`] to read them, [`login`], [`ibb`] and [`offer`] for what lasts longer than
+//! one. Only items that matter in depth are read event by event.
+//!
+//! Not decoded here: what comes after STARTTLS and after stream compression (XEP-0138).
+
+mod decoder;
+mod element;
 pub mod event;
+mod ibb;
+pub mod jid;
+mod login;
+mod namespace;
+mod offer;
+mod probe;
+mod resync;
+mod scan;
+mod session;
+#[cfg(test)]
+mod tests;
 
 pub use event::*;
+pub use probe::probe;
 
-use super::*;
+use super::Decoder;
 
-struct Stub;
-
-impl Decoder for Stub {
-    fn protocol(&self) -> &'static str {
-        "xmpp"
-    }
-    fn data(&mut self, _chunk: &Chunk<'_>, _sink: &mut dyn Sink) -> Next {
-        Next::Opaque
-    }
-    fn gap(&mut self, _gap: &Gap<'_>, _sink: &mut dyn Sink) {}
-    fn end(&mut self, _end: &End<'_>, _sink: &mut dyn Sink) {}
-}
-
-/// Probe.
-pub fn probe(_opening: &Opening<'_>) -> Probe {
-    Probe::No
-}
-/// Start.
+/// Starts a decoder of a stream in clear.
 pub fn start() -> Box<dyn Decoder> {
-    Box::new(Stub)
+    Box::<decoder::XmppDecoder>::default()
+}
+
+/// Starts a decoder of a stream inside TLS that was opened: `tls` is `direct` or `starttls`, `version` as in
+/// [`StreamSummary::tls_version`].
+pub fn start_inside_tls(tls: &'static str, version: Option<&str>) -> Box<dyn Decoder> {
+    Box::new(decoder::XmppDecoder::inside_tls(tls, version))
 }
 
 /// Kind of a stanza.

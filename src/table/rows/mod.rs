@@ -7,8 +7,10 @@ use crate::protocol::Event;
 pub mod dns;
 pub mod epmd;
 pub mod erldist;
+pub mod flow;
 pub mod http;
 pub mod tls;
+pub mod transfers;
 pub mod xmpp;
 
 /// Appends the rows that an event stands for, if any.

@@ -1,0 +1,7 @@
+//! Distribution connections: any bytes, in any pieces, with gaps.
+#![no_main]
+
+#[path = "support/conversation.rs"]
+mod conversation;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| conversation::play(jabberscope::protocol::erldist::start(), 44245, data));

@@ -1,0 +1,167 @@
+//! After the shards: their outputs in one order, judged, and written as they come.
+
+use super::AnalyzeError;
+use super::shard::{Output, Skipped, note_skipped};
+use crate::detect::{self, Detector, Finding, Settings};
+use crate::report::{TableWriter, TimelineBuilder, TrafficBuilder};
+use crate::table::{Rows, TableId, Tables, rows};
+use std::collections::{BTreeMap, HashSet};
+
+/// Findings kept for the report; what is beyond is counted. A person reads none of a million.
+const MAX_FINDINGS: usize = 1_000_000;
+
+/// Takes outputs in the order of batches.
+pub struct Collector {
+    detectors: Vec<Box<dyn Detector>>,
+    writer: TableWriter,
+    findings: Findings,
+    /// Bytes by time.
+    pub timeline: TimelineBuilder,
+    /// Bytes by protocol and address.
+    pub traffic: TrafficBuilder,
+    /// Sums over packets, conversations, events.
+    pub counts: BTreeMap<&'static str, u64>,
+    /// What was not decoded.
+    pub skipped: Skipped,
+}
+
+/// All that is left when the captures have ended.
+pub struct Collected {
+    /// Findings in the order in which they were made.
+    pub findings: Vec<Finding>,
+    /// Rows written, by table.
+    pub table_rows: BTreeMap<String, u64>,
+    /// Bytes by time.
+    pub timeline: TimelineBuilder,
+    /// Bytes by protocol and address.
+    pub traffic: TrafficBuilder,
+    /// Sums.
+    pub counts: BTreeMap<&'static str, u64>,
+    /// What was not decoded.
+    pub skipped: Skipped,
+}
+
+impl Collector {
+    /// Judges with every detector, writes to `writer`.
+    pub fn new(settings: &Settings, writer: TableWriter) -> Self {
+        Self {
+            detectors: detect::detectors(settings),
+            writer,
+            findings: Findings::default(),
+            timeline: TimelineBuilder::default(),
+            traffic: TrafficBuilder::default(),
+            counts: BTreeMap::new(),
+            skipped: Skipped::new(),
+        }
+    }
+
+    /// Takes what the shards said about one batch.
+    pub fn consume(&mut self, mut outputs: Vec<Output>) -> Result<(), AnalyzeError> {
+        for output in &mut outputs {
+            self.timeline.merge(&output.timeline);
+            self.traffic.merge(&output.traffic);
+            for (what, count) in &output.counts {
+                *self.counts.entry(what).or_default() += count;
+            }
+            for (what, (times, stamp)) in &output.skipped {
+                note_skipped(&mut self.skipped, what, *times, *stamp);
+            }
+            self.findings.extend(output.findings.drain(..));
+        }
+        self.judge(&mut outputs);
+        self.write(&outputs)
+    }
+
+    /// The captures have ended; `pattern` has the masks and names for rows that findings make.
+    pub fn finish(mut self, pattern: &Tables) -> Result<Collected, AnalyzeError> {
+        let mut found = Vec::new();
+        for detector in &mut self.detectors {
+            detector.finish(&mut found);
+        }
+        self.findings.extend(found.into_iter());
+        let mut tables = pattern.fresh();
+        self.findings.list.sort_by_key(|finding| (finding.time_ns, finding.capture, finding.frames.first().copied()));
+        for finding in &self.findings.list {
+            rows::transfers::append(&mut tables, finding);
+        }
+        self.writer.append(TableId::Transfers, tables.rows(TableId::Transfers))?;
+        if self.findings.beyond > 0 {
+            self.counts.insert("findings_beyond_limit", self.findings.beyond);
+        }
+        Ok(Collected {
+            findings: self.findings.list,
+            table_rows: self.writer.finish()?,
+            timeline: self.timeline,
+            traffic: self.traffic,
+            counts: self.counts,
+            skipped: self.skipped,
+        })
+    }
+
+    /// Detectors see events in the order of time.
+    fn judge(&mut self, outputs: &mut [Output]) {
+        let mut records: Vec<_> = outputs.iter_mut().flat_map(|output| output.records.drain(..)).collect();
+        records.sort_by_key(|record| record.at.last.order());
+        let mut found = Vec::new();
+        for record in &records {
+            for detector in &mut self.detectors {
+                detector.on_record(record, &mut found);
+            }
+        }
+        self.findings.extend(found.into_iter());
+    }
+
+    fn write(&mut self, outputs: &[Output]) -> Result<(), AnalyzeError> {
+        for &table in TableId::ALL {
+            let parts: Vec<&Rows> = outputs.iter().map(|output| output.tables.rows(table)).collect();
+            match in_time_order(&parts, table) {
+                Some(rows) => self.writer.append(table, &rows)?,
+                None => continue,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Rows of several shards as one, by time; rows of equal time in the order of shards.
+fn in_time_order(parts: &[&Rows], table: TableId) -> Option<Rows> {
+    let mut order: Vec<(i64, u16, u32)> = Vec::with_capacity(parts.iter().map(|rows| rows.len()).sum());
+    for (part, rows) in parts.iter().enumerate() {
+        order.extend((0..rows.len()).map(|row| (rows.time_ns(row), part as u16, row as u32)));
+    }
+    if order.is_empty() {
+        return None;
+    }
+    order.sort_unstable();
+    let mut merged = Rows::new(table.columns());
+    for (_, part, row) in order {
+        if let Some(rows) = parts.get(usize::from(part)) {
+            merged.push_from(rows, row as usize);
+        }
+    }
+    Some(merged)
+}
+
+/// Findings so far. Those that say the same (a JID that crosses several conversations) are one.
+#[derive(Default)]
+struct Findings {
+    list: Vec<Finding>,
+    joined: HashSet<String>,
+    beyond: u64,
+}
+
+impl Findings {
+    fn extend(&mut self, found: impl Iterator<Item = Finding>) {
+        for finding in found {
+            let new = detect::join_key(&finding).is_none_or(|key| self.joined.insert(key));
+            if !new {
+                continue;
+            }
+            if self.list.len() < MAX_FINDINGS {
+                self.list.push(finding);
+            } else {
+                self.beyond += 1;
+            }
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! `jabberscope analyze`
+
+use super::progress::Progress;
+use super::{Common, Failure, Status};
+use crate::analyze::{self, AnalyzeError, Case, Options};
+use crate::detect::{Settings, Severity};
+use crate::policy::Policy;
+use crate::report::{Formats, terminal};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Longest quote of a term or text in evidence, in characters: a command line fits, a module does not.
+const QUOTE_CHARS: usize = 2_000;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  jabberscope analyze captures/
+  jabberscope analyze ring-*.pcapng.gz --policy site.toml -o cases/2026-03
+  tcpdump -r all.pcap -w - port 5222 | jabberscope analyze - --fail-on high
+
+Exit status: 0 done; 1 a finding of --fail-on's severity; 2 wrong usage, or nothing could be read; 3 internal error.")]
+pub struct Arguments {
+    /// Captures: files, folders, patterns, or - for standard input; pcap or pcapng, plain or gzip, zstd, lz4, xz
+    #[arg(required = true, value_name = "CAPTURE")]
+    captures: Vec<String>,
+    /// Case folder [default: reports/<name of the first capture>]
+    #[arg(short, long, value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// Replace a case that is in the folder already
+    #[arg(long)]
+    force: bool,
+    /// What the site allows (TOML); see `jabberscope policy init`
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// Words to try as Erlang cookies, one a line, beside the well-known ones
+    #[arg(long, value_name = "FILE")]
+    cookie_list: Option<PathBuf>,
+    /// Show passwords, cookies, tokens and message bodies as they are
+    #[arg(long)]
+    reveal_secrets: bool,
+    /// File formats of the tables, joined by commas: parquet, csv, ndjson [default: parquet]
+    #[arg(long, value_name = "LIST")]
+    tables: Option<Formats>,
+    /// Write the findings as alerts in Suricata's EVE JSON too
+    #[arg(long)]
+    eve: bool,
+    /// Exit with status 1 if there is a finding of this severity or worse: info, low, medium, high, critical
+    #[arg(long, value_name = "SEVERITY", value_parser = parse_severity)]
+    fail_on: Option<Severity>,
+}
+
+fn parse_severity(text: &str) -> Result<Severity, String> {
+    Severity::ALL
+        .iter()
+        .copied()
+        .find(|severity| severity.name() == text)
+        .ok_or_else(|| "expected info, low, medium, high or critical".to_owned())
+}
+
+/// Analyses captures and says what was found.
+pub fn run(common: &Common, arguments: &Arguments) -> Result<Status, Failure> {
+    let options = options(common, arguments)?;
+    let progress = Progress::new(common.quiet || common.no_progress || common.json);
+    let result = analyze::run(&options, &|done, total| progress.update(done, total));
+    progress.finish();
+    let case = result.map_err(|error| match error {
+        AnalyzeError::Threads { .. } => Failure::Internal(error.to_string()),
+        AnalyzeError::Capture(_) | AnalyzeError::Report(_) => Failure::Input(error.to_string()),
+    })?;
+    print(common, &case);
+    let gate = arguments.fail_on.is_some_and(|limit| case.findings.iter().any(|finding| finding.severity >= limit));
+    Ok(if gate { Status::GateFailed } else { Status::Done })
+}
+
+fn options(common: &Common, arguments: &Arguments) -> Result<Options, Failure> {
+    let policy = match &arguments.policy {
+        Some(path) => Some(Arc::new(Policy::load(path).map_err(|error| Failure::Input(error.to_string()))?)),
+        None => None,
+    };
+    let cookie_words = match &arguments.cookie_list {
+        Some(path) => read_words(path)?,
+        None => Arc::default(),
+    };
+    Ok(Options {
+        captures: arguments.captures.clone(),
+        output: arguments.output.clone(),
+        force: arguments.force,
+        settings: Settings { policy, cookie_words, quote_chars: QUOTE_CHARS },
+        reveal_secrets: arguments.reveal_secrets,
+        formats: arguments.tables.unwrap_or_else(Formats::standard),
+        eve: arguments.eve,
+        threads: common.threads.map(usize::from),
+        command_line: std::env::args().collect(),
+    })
+}
+
+fn read_words(path: &Path) -> Result<Arc<[String]>, Failure> {
+    let bytes = std::fs::read(path).map_err(|error| Failure::Input(format!("{}: {error}", path.display())))?;
+    let text = String::from_utf8_lossy(&bytes);
+    Ok(text.lines().map(str::trim_end).filter(|word| !word.is_empty()).map(str::to_owned).collect())
+}
+
+fn print(common: &Common, case: &Case) {
+    let text = match (common.quiet, common.json) {
+        (_, true) => case.info.to_json(),
+        (true, false) => return,
+        (false, false) => {
+            let page = case.folder.page().display().to_string();
+            // anstream takes the colours out again where the terminal does not want them.
+            terminal::summary(&case.info, &case.findings, &page, true)
+        }
+    };
+    // A closed pipe ends the printing, not the work: the case is written.
+    let _ = anstream::stdout().write_all(text.as_bytes());
+}

@@ -1,0 +1,239 @@
+//! Words tried against captured handshakes.
+//!
+//! A node proves that it knows the cookie by MD5(cookie ++ decimal challenge) (erts "Distribution Protocol", 13.2);
+//! who has challenge and digest can try words without asking anyone.
+
+use crate::detect::{Finding, Kind, Settings, Severity, filter};
+use crate::evidence::Sighting;
+use crate::protocol::erldist::{Handshake, HandshakeOutcome};
+use md5::{Digest, Md5};
+use rayon::prelude::*;
+use std::collections::BTreeSet;
+use std::sync::{Arc, LazyLock};
+
+/// Handshakes collected before words are tried: bounds what is held of a flood of them.
+const BATCH: usize = 1024;
+
+/// Proofs that no word fits, kept for [`super::candidates`].
+pub(super) const MAX_UNSOLVED: usize = 1024;
+
+/// Tries of `--cookie-list` words in one run, about a minute of one core: a capture full of handshakes and a long list
+/// would otherwise take days. The built-in words are always tried.
+const LIST_TRIES: u64 = 1 << 29;
+
+/// A list of this length is worth sharing among threads.
+const PARALLEL_FROM: usize = 4096;
+
+/// Cookies found so far that are tried first: sites have one or a few.
+const MAX_KNOWN: usize = 256;
+
+static WORDS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+    let lines = include_str!("../cookie_words.txt").lines().map(str::trim);
+    lines.filter(|line| !line.is_empty() && !line.starts_with('#')).collect()
+});
+
+/// A challenge and the digest that answered it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Proof {
+    challenge: u32,
+    digest: [u8; 16],
+}
+
+impl Proof {
+    /// `true` if this is the cookie behind the digest.
+    pub(super) fn fits(&self, cookie: &str) -> bool {
+        let mut decimal = [0; 10];
+        let decimal = write_decimal(self.challenge, &mut decimal);
+        Md5::new().chain_update(cookie.as_bytes()).chain_update(decimal).finalize().as_slice() == self.digest
+    }
+}
+
+/// A number in decimal, without allocation: this is the inner loop of a word list.
+fn write_decimal(mut number: u32, buffer: &mut [u8; 10]) -> &[u8] {
+    let mut start = buffer.len();
+    for (place, digit) in buffer.iter_mut().enumerate().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
+        start = place;
+        if number == 0 {
+            break;
+        }
+    }
+    buffer.get(start..).unwrap_or_default()
+}
+
+/// A handshake whose proof waits to be tried.
+#[derive(Debug)]
+struct Attempt {
+    at: Sighting,
+    initiator: String,
+    acceptor: Option<String>,
+    outcome: HandshakeOutcome,
+    proof: Proof,
+}
+
+/// Tries words on handshakes.
+#[derive(Debug)]
+pub(super) struct Guesser {
+    list: Arc<[String]>,
+    list_tries_left: u64,
+    waiting: Vec<Attempt>,
+    known: Vec<String>,
+    unsolved: Vec<Proof>,
+}
+
+impl Guesser {
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self {
+            list: Arc::clone(&settings.cookie_words),
+            list_tries_left: LIST_TRIES,
+            waiting: Vec::new(),
+            known: Vec::new(),
+            unsolved: Vec::new(),
+        }
+    }
+
+    /// Takes a handshake; words are tried when enough have come, or at [`Guesser::finish`].
+    pub(super) fn add(&mut self, at: &Sighting, handshake: &Handshake, out: &mut Vec<Finding>) {
+        let Some((challenge, digest)) = handshake.initiator_proof.or(handshake.acceptor_proof) else { return };
+        self.waiting.push(Attempt {
+            at: at.clone(),
+            initiator: handshake.initiator.clone(),
+            acceptor: handshake.acceptor.clone(),
+            outcome: handshake.outcome,
+            proof: Proof { challenge, digest },
+        });
+        if self.waiting.len() >= BATCH {
+            self.finish(out);
+        }
+    }
+
+    /// Tries words on what is waiting.
+    pub(super) fn finish(&mut self, out: &mut Vec<Finding>) {
+        for attempt in std::mem::take(&mut self.waiting) {
+            match self.guess(&attempt) {
+                Some(cookie) => out.push(weak(&attempt, &cookie)),
+                None if self.unsolved.len() < MAX_UNSOLVED => self.unsolved.push(attempt.proof),
+                None => {}
+            }
+        }
+    }
+
+    /// Proofs that no word fits.
+    pub(super) fn unsolved(&self) -> &[Proof] {
+        &self.unsolved
+    }
+
+    fn guess(&mut self, attempt: &Attempt) -> Option<String> {
+        let proof = attempt.proof;
+        let names = [Some(attempt.initiator.as_str()), attempt.acceptor.as_deref()];
+        let known = self.known.iter().find(|word| proof.fits(word)).cloned();
+        let cookie = known
+            .or_else(|| WORDS.iter().find(|word| proof.fits(word)).map(|word| (*word).to_owned()))
+            .or_else(|| site_words(names.into_iter().flatten()).into_iter().find(|word| proof.fits(word)))
+            .or_else(|| self.guess_from_list(proof))?;
+        if self.known.len() < MAX_KNOWN && !self.known.contains(&cookie) {
+            self.known.push(cookie.clone());
+        }
+        Some(cookie)
+    }
+
+    fn guess_from_list(&mut self, proof: Proof) -> Option<String> {
+        let left = usize::try_from(self.list_tries_left).unwrap_or(usize::MAX);
+        let list = self.list.get(..left.min(self.list.len())).unwrap_or_default();
+        self.list_tries_left = self.list_tries_left.saturating_sub(list.len() as u64);
+        if list.len() < PARALLEL_FROM {
+            return list.iter().find(|word| proof.fits(word)).cloned();
+        }
+        list.par_iter().find_first(|word| proof.fits(word)).cloned()
+    }
+}
+
+/// Words that people make from the names of their nodes: parts of name and host, without digits at the end, and in
+/// the usual spellings.
+fn site_words<'a>(nodes: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
+    // A name is an atom of at most 255 characters, so it has at most so many parts; a handful is usual.
+    const MAX_PARTS: usize = 16;
+    let mut words = BTreeSet::new();
+    for node in nodes {
+        let (name, host) = node.split_once('@').unwrap_or((node, ""));
+        let domain = host.split_once('.').map_or("", |(_, domain)| domain);
+        let parts = node.split(['@', '.', '-', '_']).take(MAX_PARTS);
+        for part in [node, name, host, domain].into_iter().chain(parts) {
+            let stem = part.trim_end_matches(|last: char| last.is_ascii_digit());
+            for word in [part, stem].into_iter().filter(|word| !word.is_empty()) {
+                for base in [word.to_owned(), word.to_ascii_lowercase(), word.to_ascii_uppercase(), capitalized(word)] {
+                    for suffix in ["", "cookie", "_cookie", "secret", "_secret", "1", "123"] {
+                        words.insert(format!("{base}{suffix}"));
+                    }
+                }
+            }
+        }
+    }
+    words
+}
+
+fn capitalized(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+fn weak(attempt: &Attempt, cookie: &str) -> Finding {
+    let acceptor = attempt.acceptor.as_deref().unwrap_or("its peer");
+    let (outcome, title) = match attempt.outcome {
+        HandshakeOutcome::Success => ("success", "is a well-known word: anyone can join and run code"),
+        HandshakeOutcome::Rejected => ("failure", "was a well-known word, and was refused"),
+        HandshakeOutcome::Unfinished => ("unknown", "is a well-known word; how the handshake ended was not captured"),
+    };
+    let title = format!("Cookie of {} towards {acceptor} {title}", attempt.initiator);
+    let mut finding = Finding::new(Kind::CookieWeak, "erldist", &attempt.at.as_seen(), title)
+        .with_secret("cookie", cookie)
+        .with("initiator", attempt.initiator.as_str())
+        .with_some("acceptor", attempt.acceptor.as_deref())
+        .with("outcome", outcome);
+    if attempt.outcome == HandshakeOutcome::Rejected {
+        finding.severity = Severity::Low; // a wrong guess opens nothing
+    }
+    filter::shown(finding, &attempt.at.flow)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)] // tests
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_digest_is_that_of_a_real_handshake() {
+        // OTP 25: challenge 1206235133 answered with the cookie "secret"
+        let digest = 0xe070_00b1_ece0_8d0a_1dc7_02e6_a85e_f5d7_u128.to_be_bytes();
+        let proof = Proof { challenge: 1_206_235_133, digest };
+        assert!(proof.fits("secret"));
+        assert!(!proof.fits("Secret"));
+    }
+
+    #[test]
+    fn challenges_are_decimal_without_padding() {
+        for number in [0, 7, 10, 8_870_383, u32::MAX] {
+            assert_eq!(write_decimal(number, &mut [0; 10]), number.to_string().as_bytes());
+        }
+    }
+
+    #[test]
+    fn the_list_is_sound() {
+        assert!(WORDS.len() > 100);
+        assert_eq!(WORDS.iter().collect::<BTreeSet<_>>().len(), WORDS.len(), "a word stands twice");
+        assert!(WORDS.iter().all(|word| !word.contains(char::is_whitespace)));
+        for word in ["monster", "ejabberd", "secret", "RABBITMQCOOKIE", "emqxsecretcookie"] {
+            assert!(WORDS.contains(&word), "{word}");
+        }
+    }
+
+    #[test]
+    fn names_of_nodes_give_words() {
+        let words = site_words(["ejabberd@xmpp1.alpha.lab"].into_iter());
+        for word in ["xmpp1", "xmpp", "alpha", "ALPHA", "Alpha", "alpha_cookie", "alpha.lab", "ejabberd123"] {
+            assert!(words.contains(word), "{word}");
+        }
+        assert!(site_words([".".repeat(255).as_str()].into_iter()).len() < 1000);
+    }
+}

@@ -1,0 +1,215 @@
+//! What a message asks the other node to do: a control message and its payload in, a [`Call`] out.
+//!
+//! Releases since OTP 23 spawn `erpc:execute_call/4` by a SPAWN_REQUEST; older ones ask the `rex` server, or
+//! `net_kernel` to spawn. What is wrapped in `apply`, in another remote call or in `proc_lib` is unwrapped: the call
+//! reported is the innermost whose function is known.
+
+use super::control;
+use super::event::Call;
+use super::term::Term;
+use std::borrow::Cow;
+
+/// Wrappers around a call that are taken off; who nests deeper gets the rest shown as arguments.
+const MAX_UNWRAPPED: usize = 32;
+
+/// Function name of a call to a fun, which has none.
+pub const FUN: &str = "-fun-";
+
+/// The call that a message makes, if it is one, and the identifier that its answer will carry, if it will have one.
+pub fn call_of<'a>(operation: &str, control: &'a Term, payload: Option<&'a Term>) -> Option<(Call, Option<&'a Term>)> {
+    match operation {
+        "SPAWN_REQUEST" | "SPAWN_REQUEST_TT" => {
+            let [module, function, _arity] = control::element(control, 4)?.tuple()? else { return None };
+            let arguments = payload.cloned().unwrap_or(Term::Elided);
+            let call = innermost("spawn-request", name_of(module)?, name_of(function)?, arguments);
+            Some((call, control::element(control, 1)))
+        }
+        "REG_SEND" | "REG_SEND_TT" => to_name(control::receiver(control)?.atom()?, payload?),
+        "SEND" | "SEND_TT" | "SEND_SENDER" | "SEND_SENDER_TT" | "ALIAS_SEND" | "ALIAS_SEND_TT" => {
+            let call = group_leader_output(payload?)?;
+            Some((call, payload?.tuple()?.get(2)))
+        }
+        "ALTACT_SIG_SEND" => match control::receiver(control)? {
+            Term::Atom(name) => to_name(name, payload?),
+            _ => Some((group_leader_output(payload?)?, payload?.tuple()?.get(2))),
+        },
+        _ => None,
+    }
+}
+
+/// A message to a registered name.
+fn to_name<'a>(name: &str, message: &'a Term) -> Option<(Call, Option<&'a Term>)> {
+    match message.tuple()? {
+        [tag, from, request] if tag.is_atom("$gen_call") => {
+            let answer_to = from.tuple().and_then(|from| from.get(1)).and_then(reference_in);
+            Some((request_to("gen-call", name, request), answer_to))
+        }
+        [tag, request] if tag.is_atom("$gen_cast") => Some((request_to("gen-cast", name, request), None)),
+        _ => {
+            let call = group_leader_output(message)?;
+            Some((call, message.tuple()?.get(2)))
+        }
+    }
+}
+
+/// A request to a server: of the two servers that run what they are asked to, the call; else the server's name and the
+/// request's.
+fn request_to(kind: &'static str, server: &str, request: &Term) -> Call {
+    let elements = request.tuple().unwrap_or_default();
+    let tag = elements.first().and_then(Term::atom).unwrap_or_default();
+    let mfa = match (server, tag, elements) {
+        ("rex", "call" | "block_call" | "nonblocking_call" | "cast", [_, module, function, arguments, ..]) => {
+            Some(("rex", module, function, arguments))
+        }
+        (
+            "net_kernel",
+            "spawn" | "spawn_link" | "spawn_monitor" | "spawn_opt" | "spawn_opt_link",
+            [_, module, function, arguments, ..],
+        ) => Some(("spawn", module, function, arguments)),
+        _ => None,
+    };
+    if let Some((via, module, function, arguments)) = mfa
+        && let (Some(module), Some(function)) = (name_of(module), name_of(function))
+    {
+        return innermost(via, module, function, arguments.clone());
+    }
+    let (function, arguments) = match request {
+        Term::Tuple(elements) if !tag.is_empty() => (tag.to_owned(), elements.iter().skip(1).cloned().collect()),
+        Term::Atom(name) => (name.to_string(), Vec::new()),
+        other => (String::new(), vec![other.clone()]),
+    };
+    Call { via: kind, module: server.to_owned(), function, arguments: Term::List(arguments, None) }
+}
+
+/// Output that a process on one node sends to its group leader on the other (stdlib "The Erlang I/O Protocol").
+fn group_leader_output(message: &Term) -> Option<Call> {
+    let [tag, _from, _reply_as, request] = message.tuple()? else { return None };
+    if !tag.is_atom("io_request") {
+        return None;
+    }
+    // Several requests may come in one; the first that writes stands for all.
+    let requests = match request.tuple()? {
+        [tag, requests] if tag.is_atom("requests") => requests.list()?,
+        _ => Cow::Borrowed(std::slice::from_ref(request)),
+    };
+    let arguments = requests.iter().find_map(|request| match request.tuple()? {
+        [tag, arguments @ ..] if tag.is_atom("put_chars") => Some(arguments.to_vec()),
+        _ => None,
+    })?;
+    Some(Call {
+        via: "group-leader",
+        module: "io".to_owned(),
+        function: "put_chars".to_owned(),
+        arguments: Term::List(arguments, None),
+    })
+}
+
+/// Takes wrappers off a call until its function is no wrapper.
+pub fn innermost(via: &'static str, module: String, function: String, arguments: Term) -> Call {
+    let mut call = Call { via, module, function, arguments };
+    for _ in 0..MAX_UNWRAPPED {
+        match unwrapped(&call) {
+            Some(inner) => call = inner,
+            None => break,
+        }
+    }
+    call
+}
+
+/// The call inside a call that only passes it on.
+fn unwrapped(call: &Call) -> Option<Call> {
+    let arguments = call.arguments.list()?;
+    let (callee, applied_to) = match wrapper(&call.module, &call.function, &arguments)? {
+        Wrapped::Function(module, function, arguments) => {
+            let inner = (name_of(module)?, name_of(function)?, arguments.clone());
+            return Some(Call { via: call.via, module: inner.0, function: inner.1, arguments: inner.2 });
+        }
+        Wrapped::Fun(fun, arguments) => (fun, arguments),
+    };
+    let applied_to = applied_to.cloned().unwrap_or_else(|| Term::List(Vec::new(), None));
+    match callee {
+        Term::Export { module, function, .. } => Some(Call {
+            via: call.via,
+            module: module.to_string(),
+            function: function.to_string(),
+            arguments: applied_to,
+        }),
+        // The fun itself goes with the arguments: it holds the code.
+        Term::Fun { module, .. } => Some(Call {
+            via: call.via,
+            module: module.to_string(),
+            function: FUN.to_owned(),
+            arguments: Term::List(vec![callee.clone(), applied_to], None),
+        }),
+        _ => None,
+    }
+}
+
+/// What a wrapper passes on.
+enum Wrapped<'a> {
+    Function(&'a Term, &'a Term, &'a Term),
+    Fun(&'a Term, Option<&'a Term>),
+}
+
+/// The functions of OTP that call what their arguments say.
+fn wrapper<'a>(module: &str, function: &str, arguments: &'a [Term]) -> Option<Wrapped<'a>> {
+    use Wrapped::{Fun, Function};
+    let is_fun = |term: &Term| matches!(term, Term::Fun { .. } | Term::Export { .. });
+    Some(match (module, function, arguments) {
+        ("erpc", "execute_call", [_, m, f, a] | [m, f, a]) => Function(m, f, a),
+        ("erpc", "execute_cast", [m, f, a]) => Function(m, f, a),
+        (
+            "erlang",
+            "apply" | "spawn" | "spawn_link" | "spawn_monitor" | "spawn_opt" | "spawn_request" | "hibernate",
+            [m, f, a],
+        ) => Function(m, f, a),
+        ("erlang", "apply", [fun, a]) if is_fun(fun) => Fun(fun, Some(a)),
+        ("erlang", "spawn" | "spawn_link" | "spawn_monitor" | "spawn_request", [fun]) if is_fun(fun) => Fun(fun, None),
+        ("erlang", "spawn" | "spawn_link" | "spawn_monitor", [_node, fun]) if is_fun(fun) => Fun(fun, None),
+        ("erlang", "spawn" | "spawn_link" | "spawn_monitor" | "spawn_opt", [_, m, f, a, ..]) => Function(m, f, a),
+        ("rpc" | "erpc", "call" | "cast" | "block_call" | "async_call" | "send_request", [_node, fun, ..])
+            if is_fun(fun) =>
+        {
+            Fun(fun, None)
+        }
+        (
+            "rpc" | "erpc",
+            "call" | "cast" | "block_call" | "async_call" | "multicall" | "multicast" | "send_request",
+            [_nodes, m, f, a, ..],
+        ) => Function(m, f, a),
+        ("rpc", "multicall" | "eval_everywhere", [m, f, a]) => Function(m, f, a),
+        ("rpc", "eval_everywhere", [_nodes, m, f, a]) => Function(m, f, a),
+        ("proc_lib", "init_p", [_parent, _ancestors, fun]) if is_fun(fun) => Fun(fun, None),
+        ("proc_lib", "init_p", [_parent, _ancestors, m, f, a]) => Function(m, f, a),
+        ("proc_lib", "spawn" | "spawn_link" | "start" | "start_link", [m, f, a, ..]) => Function(m, f, a),
+        ("timer", "tc", [m, f, a]) => Function(m, f, a),
+        ("timer", "apply_after" | "apply_interval", [_time, m, f, a]) => Function(m, f, a),
+        _ => return None,
+    })
+}
+
+/// An atom as the name of a module or function; one whose slot is unknown still makes a call.
+fn name_of(term: &Term) -> Option<String> {
+    match term {
+        Term::Atom(name) => Some(name.to_string()),
+        Term::UnknownAtom(_) => Some(term.to_string()),
+        _ => None,
+    }
+}
+
+/// The reference in the tag of a `From`: bare, or in `[alias|Ref]` and what is built around that.
+pub fn reference_in(tag: &Term) -> Option<&Term> {
+    match tag {
+        Term::Reference { .. } => Some(tag),
+        Term::List(elements, tail) => {
+            tail.as_deref().into_iter().chain(elements.first()).find_map(|inner| match inner {
+                Term::Reference { .. } => Some(inner),
+                // One level more: a request id with a label.
+                Term::List(_, Some(tail)) if matches!(**tail, Term::Reference { .. }) => Some(&**tail),
+                _ => None,
+            })
+        }
+        Term::Tuple(elements) => elements.first().filter(|first| matches!(first, Term::Reference { .. })),
+        _ => None,
+    }
+}

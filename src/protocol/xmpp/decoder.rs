@@ -1,0 +1,212 @@
+//! The decoder of a connection: cuts both directions into items, and finds its way back after what cannot be read.
+//!
+//! An item that lies whole in one chunk is read where it lies. One that is cut is put together in a buffer, but not
+//! scanned again. After a gap, at a start in the middle, and after what is not XML, a direction is *lost*: it skips to
+//! the next place where a stanza plausibly begins. A stanza can stand inside another (a forwarded one, XEP-0297), so
+//! a plausible place is the beginning of a chunk, or one behind the end of another stanza.
+
+use super::resync;
+use super::scan::{Defect, Item, Scanner, Step, Tape};
+use super::session::{Reaction, Scratch, Session};
+use crate::evidence::Stamp;
+use crate::protocol::{Chunk, Decoder, End, Gap, Next, Sink, tls};
+use std::cell::RefCell;
+
+/// Longest item that is put together: servers allow 64 KiB to 512 KiB by default, 10 MiB at most in practice.
+const MAX_ITEM: usize = 16 << 20;
+/// Buffers that a thread keeps for its next conversations, and how large one may be to be kept.
+const MAX_SPARES: usize = 16;
+const MAX_SPARE_BYTES: usize = 256 << 10;
+
+/// An item that is not complete: its bytes so far, what the scanner noted, and where it began.
+#[derive(Debug, Default)]
+struct Pending {
+    bytes: Vec<u8>,
+    tape: Tape,
+    first: Stamp,
+}
+
+/// What a thread's decoders share, so that a quiet conversation holds no buffers.
+#[derive(Default)]
+struct Workshop {
+    // Boxed, for they move between here and the lanes.
+    #[allow(clippy::vec_box)]
+    spares: Vec<Box<Pending>>,
+    scratch: Scratch,
+}
+
+thread_local! {
+    static WORKSHOP: RefCell<Workshop> = RefCell::default();
+}
+
+/// One direction.
+#[derive(Debug, Default)]
+struct Lane {
+    scanner: Scanner,
+    pending: Option<Box<Pending>>,
+    /// Bytes are skipped until a stanza begins.
+    lost: bool,
+    /// The item being read was found after such a skip: it may stand inside another.
+    doubtful: bool,
+}
+
+impl Lane {
+    fn lose(&mut self) {
+        *self = Self { lost: true, ..Self::default() };
+    }
+}
+
+/// Reads one XMPP connection.
+#[derive(Default)]
+pub(super) struct XmppDecoder {
+    lanes: [Lane; 2],
+    session: Session,
+}
+
+impl XmppDecoder {
+    /// A stream inside TLS that was opened: how it began (`direct`, `starttls`), and the version.
+    pub fn inside_tls(tls: &'static str, version: Option<&str>) -> Self {
+        let mut decoder = Self::default();
+        decoder.session.tls = Some(tls);
+        decoder.session.tls_version = version.map(Into::into);
+        decoder
+    }
+
+    fn read(&mut self, chunk: &Chunk<'_>, workshop: &mut Workshop, sink: &mut dyn Sink) -> Next {
+        let Some(lane) = self.lanes.get_mut(chunk.direction.index()) else { return Next::Continue };
+        let mut work = lane.pending.take().or_else(|| workshop.spares.pop()).unwrap_or_default();
+        let mut at = 0;
+        let next = loop {
+            let Some(lane) = self.lanes.get_mut(chunk.direction.index()) else { break Next::Continue };
+            if lane.lost {
+                let Some(place) = resync::find_stanza(chunk.data, at) else { break Next::Continue };
+                at = place;
+                lane.lost = false;
+                lane.doubtful = place > 0;
+            }
+            match lane.scanner.scan(&mut work.tape, &work.bytes, chunk.data, at) {
+                Step::More => break Next::Continue,
+                Step::Broken { at: place, defect } => {
+                    if self.session.starttls_requested && resync::is_tls(chunk.data.get(place..)) {
+                        break self.hand_over_to_tls(chunk, place, sink);
+                    }
+                    // A lane that has just been found again has been counted.
+                    if !lane.doubtful {
+                        sink.skipped(defect_name(defect), chunk.stamp);
+                        sink.skipped("xmpp.resync", chunk.stamp);
+                    }
+                    lane.lose();
+                    work.bytes.clear();
+                    at = place.max(at) + usize::from(place == at);
+                }
+                Step::Item { kind, start, end } => {
+                    let cut = !work.bytes.is_empty();
+                    if cut {
+                        work.bytes.extend_from_slice(chunk.data.get(..end).unwrap_or_default());
+                    }
+                    at = end;
+                    let inside = lane.doubtful && resync::is_inside_another(chunk.data.get(end..));
+                    lane.doubtful = false;
+                    if inside {
+                        lane.lose();
+                        work.bytes.clear();
+                        continue;
+                    }
+                    let bytes = if cut { &work.bytes } else { chunk.data.get(start..end).unwrap_or_default() };
+                    let seen = chunk.seen_from(if cut { work.first } else { chunk.stamp });
+                    let reaction = self.session.on_item(kind, bytes, &work.tape, &mut workshop.scratch, &seen, sink);
+                    work.bytes.clear();
+                    match reaction {
+                        Reaction::Continue => {}
+                        Reaction::Lost => self.lose(chunk, kind, sink),
+                        Reaction::Tls => break self.hand_over_to_tls(chunk, end, sink),
+                        Reaction::Compressed => {
+                            sink.skipped("xmpp.compressed", chunk.stamp);
+                            break Next::Opaque;
+                        }
+                    }
+                }
+            }
+        };
+        self.park(chunk, work, workshop, sink);
+        next
+    }
+
+    fn lose(&mut self, chunk: &Chunk<'_>, kind: Item, sink: &mut dyn Sink) {
+        // The end tag of a stanza whose beginning was not captured is no fault of the sender.
+        if kind != Item::EndTag {
+            sink.skipped("xmpp.malformed", chunk.stamp);
+        }
+        sink.skipped("xmpp.resync", chunk.stamp);
+        if let Some(lane) = self.lanes.get_mut(chunk.direction.index()) {
+            lane.lose();
+        }
+    }
+
+    /// Keeps what is not complete yet; a buffer that is not needed goes back to the thread.
+    fn park(&mut self, chunk: &Chunk<'_>, mut work: Box<Pending>, workshop: &mut Workshop, sink: &mut dyn Sink) {
+        let Some(lane) = self.lanes.get_mut(chunk.direction.index()) else { return };
+        if !lane.lost && !lane.scanner.is_between_items() {
+            if work.bytes.is_empty() {
+                work.first = chunk.stamp;
+                work.bytes.extend_from_slice(lane.scanner.unfinished(chunk.data));
+            } else {
+                work.bytes.extend_from_slice(chunk.data);
+            }
+            if work.bytes.len() <= MAX_ITEM {
+                lane.pending = Some(work);
+                return;
+            }
+            sink.skipped("xmpp.limit", chunk.stamp);
+            sink.skipped("xmpp.resync", chunk.stamp);
+            lane.lose();
+        }
+        work.bytes.clear();
+        work.tape.clear();
+        if workshop.spares.len() < MAX_SPARES && work.bytes.capacity() <= MAX_SPARE_BYTES {
+            workshop.spares.push(work);
+        }
+    }
+
+    /// TLS begins at `consumed`. What was in clear is told now: the stream ends for this decoder.
+    fn hand_over_to_tls(&mut self, chunk: &Chunk<'_>, consumed: usize, sink: &mut dyn Sink) -> Next {
+        self.session.tls = Some("starttls");
+        self.session.finish(chunk.flow, chunk.stamp, sink);
+        self.lanes = Default::default();
+        Next::Handover { consumed, to: tls::start_after_starttls() }
+    }
+}
+
+fn defect_name(defect: Defect) -> &'static str {
+    match defect {
+        Defect::Malformed => "xmpp.malformed",
+        Defect::TooDeep => "xmpp.limit",
+    }
+}
+
+impl Decoder for XmppDecoder {
+    fn protocol(&self) -> &'static str {
+        "xmpp"
+    }
+
+    fn data(&mut self, chunk: &Chunk<'_>, sink: &mut dyn Sink) -> Next {
+        self.session.begin(chunk.stamp);
+        WORKSHOP.with(|workshop| match workshop.try_borrow_mut() {
+            Ok(mut workshop) => self.read(chunk, &mut workshop, sink),
+            // A sink that feeds another decoder of this thread from within: it works with a shop of its own.
+            Err(_) => self.read(chunk, &mut Workshop::default(), sink),
+        })
+    }
+
+    fn gap(&mut self, gap: &Gap<'_>, sink: &mut dyn Sink) {
+        self.session.begin(gap.stamp);
+        sink.skipped("xmpp.resync", gap.stamp);
+        if let Some(lane) = self.lanes.get_mut(gap.direction.index()) {
+            lane.lose();
+        }
+    }
+
+    fn end(&mut self, end: &End<'_>, sink: &mut dyn Sink) {
+        self.session.finish(end.flow, end.stamp, sink);
+    }
+}

@@ -1,0 +1,257 @@
+//! In-band bytestreams (XEP-0047) as they cross one connection.
+
+use super::IbbTransfer;
+use crate::evidence::{Direction, Seen, Stamp};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
+
+/// Sessions followed at a time on one connection; clients use one or two. The oldest gives way.
+const MAX_SESSIONS: usize = 64;
+
+/// Who speaks to whom in a stanza, in which session, and where that was seen.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Route<'a> {
+    /// Where.
+    pub seen: &'a Seen<'a>,
+    /// Session id.
+    pub sid: &'a str,
+    /// Sender of the stanza.
+    pub from: Option<&'a str>,
+    /// Its addressee.
+    pub to: Option<&'a str>,
+}
+
+/// A transfer that ended, and where it was seen.
+#[derive(Debug)]
+pub(super) struct Told {
+    /// What crossed.
+    pub transfer: IbbTransfer,
+    /// Direction of the bytes.
+    pub direction: Direction,
+    /// First frame of the session.
+    pub first: Stamp,
+    /// Its last frame.
+    pub last: Stamp,
+}
+
+/// One direction of a session.
+#[derive(Debug, Default)]
+struct Flow {
+    sha256: Sha256,
+    bytes: u64,
+    next: u16,
+    missing: u64,
+    started: bool,
+}
+
+impl Flow {
+    /// Takes a block, unless it came before.
+    fn take(&mut self, seq: u16, block: &[u8]) {
+        if !self.started {
+            self.started = true;
+            // Without the opening the first block seen may be any; the numbers began at 0.
+            self.missing += u64::from(seq);
+        } else {
+            // Half of the number space lies ahead, half behind: what is behind was sent again after a resumption.
+            let ahead = seq.wrapping_sub(self.next);
+            if ahead >= 0x8000 {
+                return;
+            }
+            self.missing += u64::from(ahead);
+        }
+        self.next = seq.wrapping_add(1);
+        self.bytes += block.len() as u64;
+        self.sha256.update(block);
+    }
+}
+
+/// A session: who opened it is `a`, or who sent first where the opening was not seen.
+#[derive(Debug)]
+struct Session {
+    sid: Box<str>,
+    a: Option<Box<str>>,
+    b: Option<Box<str>>,
+    /// Direction of what a sends.
+    direction: Direction,
+    first: Stamp,
+    last: Stamp,
+    opened: bool,
+    /// Id of the iq that opened it: an error to it ends it.
+    open_id: Option<Box<str>>,
+    flows: [Flow; 2],
+}
+
+impl Session {
+    /// 0 if the route is from a to b, 1 if from b to a.
+    fn side(&self, route: Route<'_>) -> Option<usize> {
+        if *self.sid != *route.sid {
+            None
+        } else if same(&self.a, route.from) && same(&self.b, route.to) {
+            Some(0)
+        } else if same(&self.a, route.to) && same(&self.b, route.from) {
+            Some(1)
+        } else {
+            None
+        }
+    }
+
+    /// What has crossed. The opener's direction is told even if empty: empty files are files.
+    fn report(self, closed: bool, out: &mut Vec<Told>) {
+        let [there, back] = self.flows;
+        let (a, b) = (self.a.map(String::from), self.b.map(String::from));
+        let mut tell = |flow: Flow, direction, from, to| {
+            let transfer = IbbTransfer {
+                sid: self.sid.to_string(),
+                from,
+                to,
+                bytes: flow.bytes,
+                complete: self.opened && closed && flow.missing == 0,
+                missing_blocks: flow.missing,
+                sha256: flow.sha256.finalize().into(),
+            };
+            out.push(Told { transfer, direction, first: self.first, last: self.last });
+        };
+        if there.started || !back.started {
+            tell(there, self.direction, a.clone(), b.clone());
+        }
+        if back.started {
+            tell(back, self.direction.reversed(), b, a);
+        }
+    }
+}
+
+/// The sender may be unknown on one of the two (no binding was seen): then the other side and the id must do.
+fn same(known: &Option<Box<str>>, given: Option<&str>) -> bool {
+    match (known, given) {
+        (Some(known), Some(given)) => **known == *given,
+        _ => true,
+    }
+}
+
+/// All sessions of a connection, oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Sessions {
+    open: Vec<Session>,
+    /// Space for decoded blocks.
+    block: Vec<u8>,
+}
+
+/// How a block was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// Well.
+    Yes,
+    /// It is not Base64: it counts as missing.
+    NotBase64,
+}
+
+impl Sessions {
+    /// `<open/>`: a session begins. One of the same name between the same two that is still there is told as it is.
+    pub fn open(&mut self, route: Route<'_>, id: Option<&str>, out: &mut Vec<Told>) {
+        if let Some((index, _)) = self.find(route) {
+            let known = self.open.get(index).is_some_and(|session| session.opened && !session.has_data());
+            if known {
+                return;
+            }
+            self.open.remove(index).report(false, out);
+        }
+        self.add(route, true, id, out);
+    }
+
+    /// `<data/>`: `text` is its Base64, as on the wire.
+    pub fn data(&mut self, route: Route<'_>, seq: u16, text: &str, out: &mut Vec<Told>) -> Taken {
+        let (index, side) = match self.find(route) {
+            Some(place) => place,
+            None => (self.add(route, false, None, out), 0),
+        };
+        let taken = decode(text, &mut self.block);
+        let Some(session) = self.open.get_mut(index) else { return Taken::Yes };
+        session.last = route.seen.last;
+        if session.a.is_none() || session.b.is_none() {
+            session.learn(route, side);
+        }
+        let Some(flow) = session.flows.get_mut(side) else { return Taken::Yes };
+        if taken == Taken::Yes {
+            flow.take(seq, &self.block);
+        } else {
+            flow.started = true;
+        }
+        taken
+    }
+
+    /// `<close/>`: the session ends, in both directions.
+    pub fn close(&mut self, route: Route<'_>, out: &mut Vec<Told>) {
+        if let Some((index, _)) = self.find(route) {
+            let mut session = self.open.remove(index);
+            session.last = route.seen.last;
+            session.report(true, out);
+        }
+    }
+
+    /// An iq was answered with an error: if it was to open a session, there is none.
+    pub fn refused(&mut self, id: &str) {
+        self.open.retain(|session| session.open_id.as_deref() != Some(id) || session.has_data());
+    }
+
+    /// The connection ends: what is unfinished is told as it is.
+    pub fn finish(&mut self, out: &mut Vec<Told>) {
+        for session in self.open.drain(..) {
+            session.report(false, out);
+        }
+    }
+
+    fn find(&self, route: Route<'_>) -> Option<(usize, usize)> {
+        let place = |(index, session): (usize, &Session)| session.side(route).map(|side| (index, side));
+        self.open.iter().enumerate().find_map(place)
+    }
+
+    fn add(&mut self, route: Route<'_>, opened: bool, id: Option<&str>, out: &mut Vec<Told>) -> usize {
+        if self.open.len() >= MAX_SESSIONS {
+            self.open.remove(0).report(false, out);
+        }
+        self.open.push(Session {
+            sid: route.sid.into(),
+            a: route.from.map(Into::into),
+            b: route.to.map(Into::into),
+            direction: route.seen.direction,
+            first: route.seen.first,
+            last: route.seen.last,
+            opened,
+            open_id: id.map(Into::into),
+            flows: Default::default(),
+        });
+        self.open.len() - 1
+    }
+}
+
+impl Session {
+    fn has_data(&self) -> bool {
+        self.flows.iter().any(|flow| flow.started)
+    }
+
+    /// Keeps who the two are, once that is known.
+    fn learn(&mut self, route: Route<'_>, side: usize) {
+        let (a, b) = if side == 0 { (route.from, route.to) } else { (route.to, route.from) };
+        if self.a.is_none() {
+            self.a = a.map(Into::into);
+        }
+        if self.b.is_none() {
+            self.b = b.map(Into::into);
+        }
+    }
+}
+
+/// Decodes Base64 with white space in it or not.
+fn decode(text: &str, block: &mut Vec<u8>) -> Taken {
+    block.clear();
+    if STANDARD.decode_vec(text, block).is_ok() {
+        return Taken::Yes;
+    }
+    block.clear();
+    let dense: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    match STANDARD.decode_vec(dense, block) {
+        Ok(()) => Taken::Yes,
+        Err(_) => Taken::NotBase64,
+    }
+}

@@ -1,0 +1,98 @@
+//! Namespaces: names of those that matter, and what prefixes a stream's header binds.
+
+use super::element::{TagView, split_name};
+
+pub(super) const STREAMS: &str = "http://etherx.jabber.org/streams";
+pub(super) const CLIENT: &str = "jabber:client";
+pub(super) const SERVER: &str = "jabber:server";
+pub(super) const COMPONENT: &str = "jabber:component:accept";
+pub(super) const DIALBACK: &str = "jabber:server:dialback";
+pub(super) const SASL: &str = "urn:ietf:params:xml:ns:xmpp-sasl";
+pub(super) const TLS: &str = "urn:ietf:params:xml:ns:xmpp-tls";
+pub(super) const BIND: &str = "urn:ietf:params:xml:ns:xmpp-bind";
+pub(super) const COMPRESS: &str = "http://jabber.org/protocol/compress";
+pub(super) const IQ_AUTH: &str = "jabber:iq:auth";
+pub(super) const IQ_REGISTER: &str = "jabber:iq:register";
+pub(super) const IBB: &str = "http://jabber.org/protocol/ibb";
+pub(super) const SI: &str = "http://jabber.org/protocol/si";
+pub(super) const JINGLE: &str = "urn:xmpp:jingle:1";
+
+/// Prefixes kept of one header. Real ones bind two.
+const MAX_PREFIXES: usize = 16;
+
+/// What a stream's header binds, for all that stands under it.
+#[derive(Debug, Default)]
+pub(super) struct Bindings {
+    /// A header was seen: what it does not bind is not bound.
+    pub known: bool,
+    /// The default namespace, where it is not one of those that stanzas are in.
+    default: Option<Box<str>>,
+    /// Prefixes other than the usual `stream` and `db`.
+    prefixes: Vec<(Box<str>, Box<str>)>,
+}
+
+impl Bindings {
+    /// Reads a header.
+    pub fn read(header: &TagView<'_>) -> Self {
+        let mut bindings = Self { known: true, ..Self::default() };
+        for (name, value) in header.attributes() {
+            if name == "xmlns" {
+                bindings.default = (!is_stanza_namespace(value)).then(|| value.into());
+            } else if let Some(prefix) = name.strip_prefix("xmlns:")
+                && !matches!((prefix, value), ("stream", STREAMS) | ("db", DIALBACK))
+                && bindings.prefixes.len() < MAX_PREFIXES
+            {
+                bindings.prefixes.push((prefix.into(), value.into()));
+            }
+        }
+        bindings
+    }
+
+    /// The namespace of an element without prefix that declares this one, or none.
+    pub fn without_prefix<'a>(&'a self, declared: Option<&'a str>) -> Namespace<'a> {
+        match declared.or(self.default.as_deref()) {
+            Some(namespace) => Namespace::of(namespace),
+            None => Namespace::Stanza,
+        }
+    }
+
+    /// The namespace of a child of `around`, where names without prefix are in `inherited`; for an element directly
+    /// under the stream `around` is the element itself.
+    pub fn resolve<'a>(&'a self, tag: &TagView<'a>, around: &TagView<'a>, inherited: Namespace<'a>) -> Namespace<'a> {
+        let (prefix, _) = split_name(tag.name());
+        if prefix.is_empty() {
+            return tag.attribute("xmlns").map_or(inherited, Namespace::of);
+        }
+        let declared = |tag: &TagView<'a>| {
+            tag.attributes().find(|(name, _)| name.strip_prefix("xmlns:") == Some(prefix)).map(|(_, value)| value)
+        };
+        let header = || self.prefixes.iter().find(|(bound, _)| **bound == *prefix).map(|(_, namespace)| &**namespace);
+        match declared(tag).or_else(|| declared(around)).or_else(header) {
+            Some(namespace) => Namespace::of(namespace),
+            None if prefix == "stream" => Namespace::Named(STREAMS),
+            None if prefix == "db" => Namespace::Named(DIALBACK),
+            None => Namespace::Unbound,
+        }
+    }
+}
+
+/// The namespace of an element.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Namespace<'a> {
+    /// One of those that stanzas are in.
+    Stanza,
+    /// Another one.
+    Named(&'a str),
+    /// The prefix is bound nowhere that was seen.
+    Unbound,
+}
+
+impl<'a> Namespace<'a> {
+    fn of(namespace: &'a str) -> Self {
+        if is_stanza_namespace(namespace) { Self::Stanza } else { Self::Named(namespace) }
+    }
+}
+
+fn is_stanza_namespace(namespace: &str) -> bool {
+    matches!(namespace, CLIENT | SERVER | COMPONENT)
+}

@@ -1,0 +1,153 @@
+//! Our rows as polars frames.
+
+use super::text::TextColumn;
+use crate::evidence::format_time;
+use crate::table::schema::ColumnSpec;
+use crate::table::{Column as RowColumn, ColumnKind, Rows};
+use polars::prelude::{
+    Column, DataFrame, DataType, Field, Int64Chunked, IntoColumn, IntoSeries, NamedFrom, NewChunkedArray, PolarsResult,
+    Schema, Series, TimeUnit, UInt64Chunked,
+};
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// Changes text on its way into a frame.
+pub(super) type CellFilter = fn(&str) -> Cow<'_, str>;
+
+/// How the cells of a frame shall look.
+#[derive(Clone, Copy)]
+pub(super) enum Style {
+    /// Values as they are, times as nanoseconds.
+    Typed,
+    /// For a text format: times as RFC 3339, text passed through a filter.
+    Written(CellFilter),
+}
+
+/// A column that grows.
+enum Growing {
+    Text(TextColumn),
+    Number(Vec<Option<u64>>),
+    Flag(Vec<Option<bool>>),
+    Time(Vec<i64>),
+}
+
+impl Growing {
+    /// An empty column with room for as many cells.
+    fn emptied(&self) -> Self {
+        match self {
+            Self::Text(cells) => Self::Text(cells.emptied()),
+            Self::Number(cells) => Self::Number(Vec::with_capacity(cells.len())),
+            Self::Flag(cells) => Self::Flag(Vec::with_capacity(cells.len())),
+            Self::Time(cells) => Self::Time(Vec::with_capacity(cells.len())),
+        }
+    }
+}
+
+/// Gathers rows until a frame is taken.
+pub(super) struct FrameBuilder {
+    spec: &'static [ColumnSpec],
+    style: Style,
+    columns: Vec<Growing>,
+    rows: usize,
+}
+
+impl FrameBuilder {
+    pub(super) fn new(spec: &'static [ColumnSpec], style: Style) -> Self {
+        Self { spec, style, columns: Self::empty(spec, style), rows: 0 }
+    }
+
+    fn empty(spec: &[ColumnSpec], style: Style) -> Vec<Growing> {
+        let column = |(_, kind): &ColumnSpec| match (kind, style) {
+            (ColumnKind::Text, _) | (ColumnKind::Time, Style::Written(_)) => Growing::Text(TextColumn::default()),
+            (ColumnKind::Number, _) => Growing::Number(Vec::new()),
+            (ColumnKind::Flag, _) => Growing::Flag(Vec::new()),
+            (ColumnKind::Time, Style::Typed) => Growing::Time(Vec::new()),
+        };
+        spec.iter().map(column).collect()
+    }
+
+    /// Names and types of the frames that come out.
+    pub(super) fn schema(&self) -> Schema {
+        let field = |(name, kind): &ColumnSpec| {
+            let data_type = match (kind, self.style) {
+                (ColumnKind::Text, _) | (ColumnKind::Time, Style::Written(_)) => DataType::String,
+                (ColumnKind::Number, _) => DataType::UInt64,
+                (ColumnKind::Flag, _) => DataType::Boolean,
+                (ColumnKind::Time, Style::Typed) => DataType::Datetime(TimeUnit::Nanoseconds, None),
+            };
+            Field::new((*name).into(), data_type)
+        };
+        self.spec.iter().map(field).collect()
+    }
+
+    /// Appends some of the rows.
+    pub(super) fn append(&mut self, rows: &Rows, range: Range<usize>) {
+        self.rows += range.len();
+        for (growing, column) in self.columns.iter_mut().zip(rows.columns()) {
+            match (growing, column) {
+                (Growing::Text(cells), RowColumn::Text { bytes, ends, present }) => match self.style {
+                    Style::Typed => cells.append(bytes, ends, present, range.clone()),
+                    Style::Written(filter) => append_written(cells, bytes, ends, present, range.clone(), filter),
+                },
+                (Growing::Text(cells), RowColumn::Time(times)) => {
+                    for time in times.get(range.clone()).unwrap_or_default() {
+                        cells.push(Some(&format_time(*time)));
+                    }
+                }
+                (Growing::Number(cells), RowColumn::Number(values)) => {
+                    cells.extend_from_slice(values.get(range.clone()).unwrap_or_default());
+                }
+                (Growing::Flag(cells), RowColumn::Flag(values)) => {
+                    cells.extend_from_slice(values.get(range.clone()).unwrap_or_default());
+                }
+                (Growing::Time(cells), RowColumn::Time(values)) => {
+                    cells.extend_from_slice(values.get(range.clone()).unwrap_or_default());
+                }
+                _ => debug_assert!(false, "columns of different kinds"),
+            }
+        }
+    }
+
+    /// The rows gathered so far as a frame of one chunk, leaving none; `None` if there are none.
+    pub(super) fn take(&mut self) -> PolarsResult<Option<DataFrame>> {
+        let height = std::mem::take(&mut self.rows);
+        if height == 0 {
+            return Ok(None);
+        }
+        let next = self.columns.iter().map(Growing::emptied).collect();
+        let columns = std::mem::replace(&mut self.columns, next);
+        let columns = self.spec.iter().zip(columns).map(|((name, _), growing)| finish(name, growing));
+        let columns = columns.collect::<PolarsResult<Vec<Column>>>()?;
+        DataFrame::new(height, columns).map(Some)
+    }
+}
+
+fn append_written(
+    cells: &mut TextColumn,
+    bytes: &str,
+    ends: &[usize],
+    present: &[bool],
+    range: Range<usize>,
+    filter: CellFilter,
+) {
+    let mut start = range.start.checked_sub(1).and_then(|row| ends.get(row)).copied().unwrap_or_default();
+    let ends = ends.get(range.clone()).unwrap_or_default();
+    let present = present.get(range).unwrap_or_default();
+    for (end, is_present) in ends.iter().zip(present) {
+        let text = bytes.get(start..*end).filter(|_| *is_present);
+        cells.push(text.map(filter).as_deref());
+        start = *end;
+    }
+}
+
+fn finish(name: &str, growing: Growing) -> PolarsResult<Column> {
+    Ok(match growing {
+        Growing::Text(cells) => cells.finish(name)?.into_series().into_column(),
+        Growing::Number(cells) => UInt64Chunked::from_slice_options(name.into(), &cells).into_series().into_column(),
+        Growing::Flag(cells) => Series::new(name.into(), cells).into_column(),
+        Growing::Time(cells) => {
+            let times = Int64Chunked::from_vec(name.into(), cells);
+            times.into_datetime(TimeUnit::Nanoseconds, None).into_series().into_column()
+        }
+    })
+}

@@ -1,0 +1,42 @@
+//! The same captures give the same case, byte for byte, with any number of threads.
+#![allow(clippy::unwrap_used)] // tests
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use support::{Run, captures_folder};
+
+fn files(folder: &Path, below: &str, into: &mut BTreeMap<String, Vec<u8>>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let name = format!("{below}{}", entry.file_name().to_string_lossy());
+        if entry.path().is_dir() {
+            files(&entry.path(), &format!("{name}/"), into);
+        } else {
+            into.insert(name, std::fs::read(entry.path()).unwrap());
+        }
+    }
+}
+
+#[test]
+fn one_thread_and_eight_write_the_same_bytes() {
+    let captures = captures_folder().display().to_string();
+    let policy = captures_folder().join("erlang/erlang.policy.toml").display().to_string();
+    let case = |threads: &str| {
+        let run =
+            Run::analyze(&[&captures, "--threads", threads, "--tables", "parquet,csv,ndjson", "--policy", &policy]);
+        let mut all = BTreeMap::new();
+        files(&run.case(), "", &mut all);
+        all
+    };
+    let (one, eight) = (case("1"), case("8"));
+    assert_eq!(one.keys().collect::<Vec<_>>(), eight.keys().collect::<Vec<_>>());
+    assert!(one.len() > 15, "a whole case: {:?}", one.keys());
+    for (name, bytes) in &one {
+        // These tell the command line, the threads and the time it took.
+        if name != "case.json" && name != "report.html" {
+            assert!(bytes == &eight[name], "{name} differs");
+        }
+    }
+}
