@@ -159,21 +159,7 @@ fn asked_of_a_server(exchange: &DnsExchange) -> Option<(&[DnsQuestion], Stamp)> 
 }
 
 fn contains_any(networks: &[Network], address: IpAddr) -> bool {
-    networks.iter().any(|network| contains(network, address))
-}
-
-fn contains(network: &Network, address: IpAddr) -> bool {
-    match (network.address.to_canonical(), address.to_canonical()) {
-        (IpAddr::V4(net), IpAddr::V4(address)) => {
-            let differ = net.to_bits() ^ address.to_bits();
-            differ.checked_shr(32u32.saturating_sub(network.prefix.into())).unwrap_or(0) == 0
-        }
-        (IpAddr::V6(net), IpAddr::V6(address)) => {
-            let differ = net.to_bits() ^ address.to_bits();
-            differ.checked_shr(128u32.saturating_sub(network.prefix.into())).unwrap_or(0) == 0
-        }
-        _ => false,
-    }
+    networks.iter().any(|network| network.contains(address))
 }
 
 #[cfg(test)]

@@ -36,9 +36,12 @@ pub struct Header {
 impl Header {
     /// The header of a message; `None` if it is shorter than that.
     pub fn parse(data: &[u8]) -> Option<Self> {
-        let bytes = data.first_chunk::<HEADER_BYTES>()?;
-        let field = |index: usize| u16::from_be_bytes([bytes[index * 2], bytes[index * 2 + 1]]);
-        Some(Self { id: field(0), flags: DnsFlags(field(1)), counts: [field(2), field(3), field(4), field(5)] })
+        let mut fields = data.first_chunk::<HEADER_BYTES>()?.chunks_exact(2).filter_map(|field| {
+            let field = field.first_chunk::<2>()?;
+            Some(u16::from_be_bytes(*field))
+        });
+        let mut field = || fields.next().unwrap_or_default();
+        Some(Self { id: field(), flags: DnsFlags(field()), counts: [field(), field(), field(), field()] })
     }
 
     /// `true` if so many questions and records can lie in a message of `bytes` bytes: a question takes five bytes

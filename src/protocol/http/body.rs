@@ -71,11 +71,6 @@ impl Body {
         }
     }
 
-    /// Bytes that are held.
-    pub(super) fn held(&self) -> usize {
-        self.kept.len()
-    }
-
     /// `true` if the end of the connection is the end of the body.
     pub(super) fn ends_with_connection(&self) -> bool {
         self.framing == Framing::UntilClose

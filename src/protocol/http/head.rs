@@ -101,6 +101,12 @@ fn parse_by_line(head: &[u8]) -> Option<Head> {
     Some(Head { start, fields: fields.take(MAX_FIELDS).collect() })
 }
 
+/// Reads the whole lines of a head that is cut short; `None` if not even its start line is there.
+pub(super) fn parse_cut(head: &[u8]) -> Option<Head> {
+    let end = memchr::memrchr(b'\n', head)?;
+    parse_by_line(head.get(..end)?)
+}
+
 /// Method and target of a line that ends in a version of HTTP/1; the target may hold spaces.
 fn split_request_line(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let version = memmem::rfind(line, b" HTTP/1.")?;

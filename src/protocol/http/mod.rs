@@ -6,6 +6,7 @@
 
 mod body;
 pub mod event;
+mod exchange;
 mod head;
 mod session;
 

@@ -1,27 +1,20 @@
-//! One HTTP connection: which bytes are heads and which bodies, and which response answers which request.
+//! One HTTP connection: which bytes are heads and which are bodies.
 
 use super::body::{Body, Framing, MAX_KEPT, Progress};
-use super::event::{HttpEvent, HttpExchange, HttpMessage};
+use super::event::HttpMessage;
+use super::exchange::{Desk, Exchanges};
 use super::head::{self, Head, MAX_HEAD, Start};
-use crate::evidence::{Direction, FlowInfo, Seen, Stamp};
-use crate::protocol::{Chunk, Decoder, End, Event, Gap, Next, Probe, Sink};
+use crate::evidence::{Direction, FlowInfo, Stamp};
+use crate::protocol::{Chunk, Decoder, End, Gap, Next, Probe, Sink};
 use memchr::memchr;
-use std::collections::VecDeque;
 use std::sync::Arc;
-
-/// Requests without their responses: browsers pipeline a few, load tests some hundreds.
-const MAX_OUTSTANDING: usize = 1024;
-/// Bytes held by these: some dozens of the longest heads and bodies.
-const MAX_HELD: usize = 4 << 20;
 
 /// Reads both directions of a connection.
 pub(super) struct HttpDecoder {
     sides: [Side; 2],
     /// Who asks, by what is sent.
     client: Option<Direction>,
-    /// Not yet reported, in order of the requests.
-    exchanges: VecDeque<Open>,
-    held: usize,
+    exchanges: Exchanges,
 }
 
 /// What one direction is reading.
@@ -45,17 +38,17 @@ enum State {
     Lost,
 }
 
-/// An exchange that is not yet reported.
-struct Open {
-    told: HttpExchange,
-    reading_request: bool,
-    reading_response: bool,
-    held: usize,
+/// Where the connection stands when something is read.
+struct Here<'a> {
+    flow: &'a Arc<FlowInfo>,
+    direction: Direction,
+    stamp: Stamp,
+    sink: &'a mut dyn Sink,
 }
 
 impl HttpDecoder {
     pub(super) fn new() -> Self {
-        Self { sides: Default::default(), client: None, exchanges: VecDeque::new(), held: 0 }
+        Self { sides: Default::default(), client: None, exchanges: Exchanges::default() }
     }
 
     fn side(&mut self, direction: Direction) -> &mut Side {
@@ -65,6 +58,11 @@ impl HttpDecoder {
             Direction::FromResp => resp,
         }
     }
+
+    fn desk<'a>(&self, here: &'a mut Here<'_>) -> Desk<'a> {
+        let client = self.client.unwrap_or(Direction::FromOrig);
+        Desk { flow: here.flow, client, stamp: here.stamp, sink: here.sink }
+    }
 }
 
 impl Decoder for HttpDecoder {
@@ -73,6 +71,7 @@ impl Decoder for HttpDecoder {
     }
 
     fn data(&mut self, chunk: &Chunk<'_>, sink: &mut dyn Sink) -> Next {
+        let mut here = Here { flow: chunk.flow, direction: chunk.direction, stamp: chunk.stamp, sink };
         let mut rest = chunk.data;
         while !rest.is_empty() {
             let side = self.side(chunk.direction);
@@ -86,13 +85,13 @@ impl Decoder for HttpDecoder {
                     let (progress, after) = open.0.read(rest);
                     open.1.frames.1 = chunk.stamp;
                     rest = after;
-                    self.progress(progress, chunk.direction, chunk.flow, chunk.stamp, sink);
+                    self.progress(progress, &mut here);
                 }
                 State::Head => {
-                    let (head, after) = side.read_head(rest, chunk.stamp, sink);
+                    let (head, after) = side.read_head(rest, chunk.stamp, here.sink);
                     rest = after;
                     if let Some((head, first)) = head
-                        && let Next::Opaque = self.head(head, first, chunk, sink)
+                        && let Next::Opaque = self.head(head, first, &mut here)
                     {
                         return Next::Opaque;
                     }
@@ -103,32 +102,41 @@ impl Decoder for HttpDecoder {
     }
 
     fn gap(&mut self, gap: &Gap<'_>, sink: &mut dyn Sink) {
-        let side = self.side(gap.direction);
-        match &mut side.state {
+        let mut here = Here { flow: gap.flow, direction: gap.direction, stamp: gap.stamp, sink };
+        match &mut self.side(gap.direction).state {
             State::Lost => {}
             State::Body(open) => {
                 let progress = open.0.skip(gap.bytes);
-                self.progress(progress, gap.direction, gap.flow, gap.stamp, sink);
+                self.progress(progress, &mut here);
             }
             State::Head => {
-                side.lose();
-                sink.skipped("http.resync", gap.stamp);
-                // The responses to what was asked so far may lie in the gap: the next one must not be taken for theirs.
-                if self.client == Some(gap.direction.reversed()) {
-                    self.report_while(gap.flow, sink, |open| !open.reading_request);
+                here.sink.skipped("http.resync", gap.stamp);
+                let is_told = self.cut_head(&mut here);
+                self.side(gap.direction).lose();
+                // The responses to what was asked may lie in the gap: the next one must not be taken for theirs.
+                if !is_told && self.client == Some(gap.direction.reversed()) {
+                    self.exchanges.report_asked(&mut self.desk(&mut here));
                 }
             }
         }
     }
 
     fn end(&mut self, end: &End<'_>, sink: &mut dyn Sink) {
+        let mut here = Here { flow: end.flow, direction: Direction::FromOrig, stamp: end.stamp, sink };
         for direction in [Direction::FromOrig, Direction::FromResp] {
-            if let State::Body(open) = &self.side(direction).state {
-                let ended = open.0.ends_with_connection();
-                self.finish_body(direction, ended);
+            here.direction = direction;
+            match &self.side(direction).state {
+                State::Body(open) => {
+                    let ended = open.0.ends_with_connection();
+                    self.finish_body(direction, ended);
+                }
+                State::Head => {
+                    self.cut_head(&mut here);
+                }
+                State::Lost => {}
             }
         }
-        self.report_while(end.flow, sink, |_| true);
+        self.exchanges.report_all(&mut self.desk(&mut here));
     }
 }
 
@@ -212,138 +220,85 @@ fn find_start(data: &[u8]) -> Option<&[u8]> {
 }
 
 impl HttpDecoder {
-    fn head(&mut self, head: Head, first: Stamp, chunk: &Chunk<'_>, sink: &mut dyn Sink) -> Next {
-        let asks = matches!(head.start, Start::Request { .. });
-        let client = if asks { chunk.direction } else { chunk.direction.reversed() };
-        if *self.client.get_or_insert(client) != client {
-            sink.skipped("http.head", chunk.stamp);
-            self.side(chunk.direction).lose();
+    fn head(&mut self, head: Head, first: Stamp, here: &mut Here<'_>) -> Next {
+        if !self.fits_role(&head, here.direction) {
+            here.sink.skipped("http.head", here.stamp);
+            self.side(here.direction).lose();
             return Next::Continue;
         }
-        let frames = (first, chunk.stamp);
-        match head.start {
-            Start::Request { .. } => self.request(head, frames, chunk, sink),
-            Start::Response { status } => return self.response(head, status, frames, chunk, sink),
-        }
-        Next::Continue
-    }
-
-    fn request(&mut self, head: Head, frames: (Stamp, Stamp), chunk: &Chunk<'_>, sink: &mut dyn Sink) {
-        let framing = head.request_framing();
-        let held = head.fields.iter().map(|(name, value)| name.len() + value.len()).sum();
-        let Start::Request { method, target } = head.start else { return };
-        while self.exchanges.len() >= MAX_OUTSTANDING || self.held > MAX_HELD {
-            sink.skipped("http.outstanding", chunk.stamp);
-            self.report_first(chunk.flow, sink);
-        }
-        self.held += held;
-        let told = HttpExchange { method, target, ..HttpExchange::default() };
-        self.exchanges.push_back(Open { told, reading_request: true, reading_response: false, held });
-        let message = HttpMessage { headers: head.fields, frames, ..HttpMessage::default() };
-        self.start_body(framing, message, chunk, sink);
-    }
-
-    fn response(
-        &mut self,
-        head: Head,
-        status: u16,
-        frames: (Stamp, Stamp),
-        chunk: &Chunk<'_>,
-        sink: &mut dyn Sink,
-    ) -> Next {
-        // Interim responses announce the final one (RFC 9110, 15.2), but for the switch of protocols.
-        if matches!(status, 100 | 102..=199) {
-            return Next::Continue;
-        }
-        if self.exchanges.iter().all(|open| open.told.status.is_some()) {
-            let told = HttpExchange::default();
-            self.exchanges.push_back(Open { told, reading_request: false, reading_response: false, held: 0 });
-        }
-        let Some(open) = self.exchanges.iter_mut().find(|open| open.told.status.is_none()) else {
-            return Next::Continue;
+        let (framing, switches) = match &head.start {
+            // Interim responses announce the final one (RFC 9110, 15.2), but for the switch of protocols.
+            Start::Response { status: 100 | 102..=199 } => return Next::Continue,
+            Start::Request { method, target } => {
+                self.exchanges.ask(method.clone(), target.clone(), &mut self.desk(here));
+                (head.request_framing(), false)
+            }
+            Start::Response { status } => {
+                let method = self.exchanges.answer(*status, &mut self.desk(here));
+                let switches = *status == 101 || (method == "CONNECT" && (200..300).contains(status));
+                let framing = if switches { Framing::Empty } else { head.response_framing(*status, method) };
+                (framing, switches)
+            }
         };
-        open.told.status = Some(status);
-        open.reading_response = true;
-        let switches = status == 101 || (open.told.method == "CONNECT" && (200..300).contains(&status));
-        let framing = if switches { Framing::Empty } else { head.response_framing(status, &open.told.method) };
-        let message = HttpMessage { headers: head.fields, frames, ..HttpMessage::default() };
-        self.start_body(framing, message, chunk, sink);
+        let message = HttpMessage { headers: head.fields, frames: (first, here.stamp), ..HttpMessage::default() };
+        let body = Body::new(framing, self.exchanges.room().min(MAX_KEPT));
+        self.side(here.direction).state = State::Body(Box::new((body, message)));
+        if matches!(framing, Framing::Empty | Framing::Length(0)) {
+            self.progress(Progress::Done, here);
+        }
         if switches { Next::Opaque } else { Next::Continue }
     }
 
-    fn start_body(&mut self, framing: Framing, message: HttpMessage, chunk: &Chunk<'_>, sink: &mut dyn Sink) {
-        let keep = MAX_HELD.saturating_sub(self.held).min(MAX_KEPT);
-        let is_empty = matches!(framing, Framing::Empty | Framing::Length(0));
-        self.side(chunk.direction).state = State::Body(Box::new((Body::new(framing, keep), message)));
-        if is_empty {
-            self.progress(Progress::Done, chunk.direction, chunk.flow, chunk.stamp, sink);
-        }
-    }
-
-    fn progress(
-        &mut self,
-        progress: Progress,
-        direction: Direction,
-        flow: &Arc<FlowInfo>,
-        stamp: Stamp,
-        sink: &mut dyn Sink,
-    ) {
-        match progress {
-            Progress::More => return,
-            Progress::Done => self.finish_body(direction, true),
-            Progress::Broken => {
-                sink.skipped("http.body", stamp);
-                self.finish_body(direction, false);
-                self.side(direction).state = State::Lost;
+    /// A head whose end is not in the capture (a snapshot length cuts every packet) tells what it can. Returns whether
+    /// it did.
+    fn cut_head(&mut self, here: &mut Here<'_>) -> bool {
+        let side = self.side(here.direction);
+        let (pending, first) = (std::mem::take(&mut side.pending), side.first);
+        let Some(head) = head::parse_cut(&pending).filter(|head| self.fits_role(head, here.direction)) else {
+            return false;
+        };
+        match head.start {
+            Start::Request { method, target } => self.exchanges.ask(method, target, &mut self.desk(here)),
+            Start::Response { status } => {
+                self.exchanges.answer(status, &mut self.desk(here));
             }
         }
-        self.report_while(flow, sink, Open::is_finished);
+        let message = HttpMessage { headers: head.fields, frames: (first, here.stamp), ..HttpMessage::default() };
+        self.side(here.direction).state = State::Body(Box::new((Body::new(Framing::Empty, 0), message)));
+        self.finish_body(here.direction, false);
+        self.exchanges.report_finished(&mut self.desk(here));
+        true
+    }
+
+    /// A direction asks or answers, but not both. The first head tells.
+    fn fits_role(&mut self, head: &Head, direction: Direction) -> bool {
+        let asks = matches!(head.start, Start::Request { .. });
+        let client = if asks { direction } else { direction.reversed() };
+        *self.client.get_or_insert(client) == client
+    }
+
+    fn progress(&mut self, progress: Progress, here: &mut Here<'_>) {
+        match progress {
+            Progress::More => return,
+            Progress::Done => self.finish_body(here.direction, true),
+            Progress::Broken => {
+                here.sink.skipped("http.body", here.stamp);
+                self.finish_body(here.direction, false);
+                self.side(here.direction).state = State::Lost;
+            }
+        }
+        self.exchanges.report_finished(&mut self.desk(here));
     }
 
     /// Puts the message that was read into its exchange.
     fn finish_body(&mut self, direction: Direction, ended: bool) {
         let State::Body(open) = std::mem::take(&mut self.side(direction).state) else { return };
         let (body, mut message) = *open;
-        let held = body.held();
         body.finish(ended, &mut message);
         if self.client == Some(direction) {
-            if let Some(open) = self.exchanges.iter_mut().rfind(|open| open.reading_request) {
-                open.told.request = message;
-                open.reading_request = false;
-                open.held += held;
-                self.held += held;
-            }
-        } else if let Some(open) = self.exchanges.iter_mut().find(|open| open.reading_response) {
-            open.told.response = Some(message);
-            open.reading_response = false;
+            self.exchanges.asked(message);
+        } else {
+            self.exchanges.answered(message);
         }
-    }
-
-    fn report_while(&mut self, flow: &Arc<FlowInfo>, sink: &mut dyn Sink, ready: fn(&Open) -> bool) {
-        while self.exchanges.front().is_some_and(ready) {
-            self.report_first(flow, sink);
-        }
-    }
-
-    fn report_first(&mut self, flow: &Arc<FlowInfo>, sink: &mut dyn Sink) {
-        let Some(open) = self.exchanges.pop_front() else {
-            self.held = 0;
-            return;
-        };
-        self.held = self.held.saturating_sub(open.held);
-        let told = open.told;
-        let asked = (!told.method.is_empty()).then_some(told.request.frames);
-        let answered = told.response.as_ref().map(|response| response.frames);
-        let Some((first, _)) = asked.or(answered) else { return };
-        let ends = asked.iter().chain(&answered).map(|frames| frames.1);
-        let last = ends.max_by_key(Stamp::order).unwrap_or(first);
-        let seen = Seen { flow, direction: self.client.unwrap_or(Direction::FromOrig), first, last };
-        sink.event(&seen, Event::Http(HttpEvent::Exchange(Box::new(told))));
-    }
-}
-
-impl Open {
-    fn is_finished(&self) -> bool {
-        self.told.status.is_some() && !self.reading_request && !self.reading_response
     }
 }

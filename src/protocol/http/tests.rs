@@ -190,6 +190,32 @@ fn heads_and_queues_are_bounded() {
 }
 
 #[test]
+fn a_head_that_is_cut_short_tells_what_it_can() {
+    let noted = conversation(&[
+        orig("GET /a HTTP/1.1\r\nHost: a.test\r\nUser-Ag"),
+        Step::Gap(Direction::FromOrig, 300),
+        resp("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Le"),
+        Step::Gap(Direction::FromResp, 300),
+        orig("GET /b HTTP/1.1\r\nHost: b.test\r\nUser"),
+    ]);
+    let told = exchanges(&noted);
+    assert_eq!((told[0].target.as_str(), told[0].status), ("/a", Some(200)));
+    assert_eq!(told[0].response.as_ref().unwrap().header("content-type"), Some("text/plain"));
+    assert!(!told[0].request.complete && !told[0].response.as_ref().unwrap().complete);
+    assert_eq!((told[1].target.as_str(), told[1].request.header("host")), ("/b", Some("b.test")));
+}
+
+#[test]
+fn responses_to_a_request_without_end_are_bounded() {
+    let mut steps = vec![orig("PUT /a HTTP/1.1\r\nContent-Length: 1000000\r\n\r\nx")];
+    steps.push(resp("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".repeat(5000)));
+    let noted = conversation(&steps);
+    assert_eq!(exchanges(&noted).len(), 5000);
+    // The request is given up once too much waits behind it.
+    assert_eq!(noted.skipped, ["http.outstanding"]);
+}
+
+#[test]
 fn only_http_1_is_taken_for_http() {
     let flow = flow(Transport::Tcp, "10.0.0.7:40000", "10.0.0.1:9999");
     let ask = |from_orig: &[u8], from_resp: &[u8]| probe(&Opening { flow: &flow, from_orig, from_resp });

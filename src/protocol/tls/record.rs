@@ -47,14 +47,12 @@ impl RecordReader {
         data: &'a [u8],
         read: impl FnOnce(Record<'_>) -> T,
     ) -> Result<Option<(T, &'a [u8])>, NotARecord> {
-        if self.pending.is_empty() {
-            if let Some(header) = data.first_chunk::<HEADER_BYTES>() {
-                let length = body_length(*header)?;
-                if let Some((record, rest)) = data.split_at_checked(HEADER_BYTES + length) {
-                    let body = record.get(HEADER_BYTES..).unwrap_or_default();
-                    return Ok(Some((read(Record { content_type: header[0], body }), rest)));
-                }
-            }
+        if self.pending.is_empty()
+            && let Some(header) = data.first_chunk::<HEADER_BYTES>()
+            && let Some((record, rest)) = data.split_at_checked(HEADER_BYTES + body_length(*header)?)
+        {
+            let body = record.get(HEADER_BYTES..).unwrap_or_default();
+            return Ok(Some((read(Record { content_type: header[0], body }), rest)));
         }
         let rest = self.fill(HEADER_BYTES, data);
         let Some(header) = self.pending.first_chunk::<HEADER_BYTES>().copied() else { return Ok(None) };

@@ -119,7 +119,7 @@ fn tls_1_3_ends_in_clear_at_the_servers_hello() {
         start_after_starttls(),
         &[
             orig(record(22, &client_hello())),
-            resp([record(22, &server_hello(0x1302, &retry, &[chosen.clone()])), record(20, &[1])].concat()),
+            resp([record(22, &server_hello(0x1302, &retry, std::slice::from_ref(&chosen))), record(20, &[1])].concat()),
             orig([record(20, &[1]), record(22, &client_hello())].concat()),
             resp([record(22, &server_hello(0x1302, &[1; 32], &[chosen])), record(23, &[0; 50])].concat()),
         ],

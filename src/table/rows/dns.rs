@@ -76,3 +76,62 @@ fn joined(records: &[DnsRecord]) -> String {
     }
     text
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)] // tests
+mod tests {
+    use super::*;
+    use crate::evidence::Transport;
+    use crate::protocol::Event;
+    use crate::protocol::dns::start_datagram;
+    use crate::protocol::testing::{Step, flow, orig, play, resp};
+    use crate::secret::Masker;
+    use std::sync::Arc;
+
+    /// The cells of each row by column, numbers as text.
+    fn rows(steps: &[Step]) -> Vec<Vec<(&'static str, String)>> {
+        let mut tables = Tables::new(Masker::new(false, [0; 16]), Arc::from(["01.pcap".to_owned()]));
+        let flow = flow(Transport::Udp, "10.0.0.7:40000", "[fd00::53]:53");
+        for (at, event) in play(start_datagram(), &flow, steps).events {
+            let Event::Dns(event) = event else { panic!("{event:?}") };
+            append(&mut tables, &at.as_seen(), &event);
+        }
+        let rows = tables.rows(TableId::Dns);
+        let cells = |row: usize| {
+            let columns = rows.spec().iter().zip(rows.columns());
+            columns
+                .filter_map(|((name, _), column)| {
+                    let cell = match column {
+                        crate::table::Column::Number(cells) => cells[row].map(|number| number.to_string()),
+                        column => column.text(row).map(str::to_owned),
+                    };
+                    Some((*name, cell?))
+                })
+                .collect()
+        };
+        (0..rows.len()).map(cells).collect()
+    }
+
+    #[test]
+    fn a_row_is_a_query_with_its_answer() {
+        const QUESTION: &[u8] = b"\x05alpha\x04TEST\0\0\x01\0\x01";
+        let query = [&[0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0], QUESTION].concat();
+        let record = [0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 10, 0, 0, 1];
+        let answer = [&[0, 7, 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0], QUESTION, &record].concat();
+        let rows = rows(&[orig(query.clone()), resp(answer), orig(query[..20].to_vec())]);
+        let cell = |row: usize, name: &str| rows[row].iter().find(|cell| cell.0 == name).map(|cell| cell.1.as_str());
+        let answered = ["capture", "frame", "answer_frame", "client", "server", "transport", "id", "opcode", "name"];
+        assert_eq!(
+            answered.map(|name| cell(0, name).unwrap()),
+            ["01.pcap", "1", "2", "10.0.0.7:40000", "[fd00::53]:53", "udp", "7", "QUERY", "alpha.test"]
+        );
+        assert_eq!(
+            (cell(0, "type"), cell(0, "rcode"), cell(0, "flags")),
+            (Some("A"), Some("NOERROR"), Some("qr rd ra"))
+        );
+        assert_eq!((cell(0, "answers"), cell(0, "rtt_ns")), (Some("alpha.test 60 A 10.0.0.1"), Some("10000000")));
+        // A query that was cut, and that nobody answered.
+        assert_eq!((cell(1, "frame"), cell(1, "answer_frame"), cell(1, "rcode")), (Some("3"), None, None));
+        assert!(cell(1, "flags").unwrap().starts_with("rd malformed (question"));
+    }
+}
