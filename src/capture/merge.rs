@@ -65,6 +65,20 @@ impl CaptureSet {
         Ok(Self { block_sizes, ..Self::new(inputs) })
     }
 
+    /// How many inputs are open.
+    #[cfg(test)]
+    pub(super) fn open_inputs(&self) -> usize {
+        self.reading.len()
+    }
+
+    /// One input that was looked into.
+    #[cfg(test)]
+    pub(super) fn from_input(input: Input) -> Result<Self, CaptureError> {
+        let inputs = Inputs { inputs: vec![input], skipped: Vec::new() };
+        inputs.require_a_capture()?;
+        Ok(Self::new(inputs))
+    }
+
     fn new(inputs: Inputs) -> Self {
         let Inputs { inputs, skipped } = inputs;
         let paths: Vec<&str> = inputs.iter().map(|input| input.path.as_str()).collect();

@@ -30,6 +30,9 @@ mod pcapng;
 mod reader;
 mod resync;
 mod source;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)] // tests
+mod tests;
 
 pub use error::CaptureError;
 pub use hashing::HashWork;
@@ -125,7 +128,7 @@ pub struct SkippedInput {
 }
 
 /// What is known of an input once it has been read.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CaptureInfo {
     /// Path as given or found; `-` for standard input.
     pub path: String,

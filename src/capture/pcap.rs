@@ -113,13 +113,17 @@ impl Layout {
             return usual;
         }
         let others = candidates.into_iter().map(|header_len| Self { header_len, ..self });
-        others.into_iter().find(|other| other.good_records(window, first).is_some_and(|n| n > 1)).unwrap_or(usual)
+        others.into_iter().find(|other| other.good_records(window, first).is_some_and(|n| n > 2)).unwrap_or(usual)
     }
 
-    /// How many of the first records make sense; `None` if one does not.
+    /// How many of the first records make sense, four if that is all there are; `None` if one does not. With a wrong
+    /// layout two may fit by accident, when a few bytes are missing between them.
     fn good_records(&self, window: &Window<'_>, first: usize) -> Option<usize> {
         let mut at = first;
         for good in 0..4 {
+            if good > 1 && window.last && at == window.bytes.len() {
+                return Some(4);
+            }
             match self.unit(window, at, None) {
                 Unit::Next(next) => at = next,
                 Unit::No => return None,

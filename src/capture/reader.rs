@@ -62,18 +62,15 @@ impl Reader {
                 return Self { opened: false, ..reader };
             }
         };
-        let parser = loop {
-            let window = source.window();
-            match Parser::recognise(&window) {
-                Some((parser, first)) => {
-                    source.at = first;
-                    break Some(parser);
-                }
-                None if window.last || !Parser::may_begin(window.bytes) => {
-                    notes.damage(0, not_a_capture(&window, source.failure().map(|(_, cause)| cause)));
-                    break None;
-                }
-                None => source.refill(window.bytes.len() + 1),
+        let window = source.window();
+        let parser = match Parser::recognise(&window) {
+            Some((parser, first)) => {
+                source.at = first;
+                Some(parser)
+            }
+            None => {
+                notes.damage(0, not_a_capture(&window, source.failure().map(|(_, cause)| cause)));
+                None
             }
         };
         let mut reader = Self::without_frames(id, source, notes, path, name, size);

@@ -102,7 +102,8 @@ mod tests {
 
     #[test]
     fn a_chain_of_four_or_up_to_the_end_is_enough() {
-        assert_eq!(find(b"xx2.11 1....", true), Search::Found(2));
+        assert_eq!(find(b"xx2.111....", true), Search::Found(2));
+        assert_eq!(find(b"xx2.11....", true), Search::Nothing);
         assert_eq!(find(b"xx2.x", true), Search::Nothing);
         assert_eq!(find(b"xx2.", true), Search::Found(2)); // ends where it says
         assert_eq!(find(b"xx9..", true), Search::Nothing); // one header, cut

@@ -26,6 +26,8 @@ impl Default for BlockSizes {
     }
 }
 
+/// Bytes that tell the format: the first window has them, if the input does.
+const FORMAT_HEAD: usize = 24;
 /// Mapped pages are given back to the kernel in steps of this size.
 const RELEASE_STEP: usize = 64 << 20;
 /// What a compressed stream is read in.
@@ -125,7 +127,7 @@ impl Source {
             largest_block: sizes.largest,
             disk,
         };
-        source.refill(1);
+        source.refill(FORMAT_HEAD);
         source
     }
 
