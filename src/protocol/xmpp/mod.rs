@@ -3,9 +3,9 @@
 //! In: the bytes of a connection, both directions in order. Out: every stanza, borrowed, and events: logins with what
 //! they give away, files offered and moved in-band, dialback keys, and at the end what is known of the stream.
 //!
-//! Bytes pass through three rooms. [`scan`] finds where items under the stream end, and notes their tags on a [`tape`]; [`decoder`]
-//! keeps what is cut over chunks, and finds the way back after gaps ([`resync`]); [`session`] knows what the items
-//! mean, with [`element`], [`names`] and [`namespace`] to read them, [`login`], [`ibb`] and [`offer`] for what lasts longer than
+//! Bytes pass through three rooms. `scan` finds where items under the stream end, and notes their tags on a `tape`; `decoder`
+//! keeps what is cut over chunks, and finds the way back after gaps (`resync`); `session` knows what the items
+//! mean, with `element`, `names` and `namespace` to read them, `login`, `ibb` and `offer` for what lasts longer than
 //! one. Only items that matter in depth are read event by event.
 //!
 //! Not decoded here: what comes after STARTTLS and after stream compression (XEP-0138).
