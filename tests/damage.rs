@@ -38,7 +38,7 @@ fn cut_off_file_gives_what_came_before_the_cut_and_says_where() {
     assert!((cut as u64 - 2_000..=cut as u64).contains(&offset), "{offset} of {cut}");
     assert!(run.findings().iter().any(|finding| finding["kind"] == "credential.cleartext"));
     let said = String::from_utf8_lossy(&run.output.stdout).into_owned();
-    assert!(said.contains("cut.pcap") && said.contains(&offset.to_string()), "{said}");
+    assert!(said.contains("cut.pcap") && said.replace(',', "").contains(&format!("byte {offset}")), "{said}");
 }
 
 #[test]

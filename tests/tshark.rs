@@ -152,8 +152,11 @@ fn followed(capture: &Path) -> Option<BTreeMap<u64, [Vec<u8>; 2]>> {
     let mut first = BTreeMap::new();
     for line in &lines {
         let (stream, frame) = line.split_once('\t').unwrap();
-        let stream: Vec<u64> = stream.split(',').map(|number| number.parse().unwrap()).collect();
-        first.entry(*stream.last().unwrap()).or_insert_with(|| frame.parse::<u64>().unwrap());
+        // None where the header is cut, several where a tunnel's packets are in one frame: the innermost counts.
+        let Some(stream) = stream.split(',').next_back().and_then(|number| number.parse::<u64>().ok()) else {
+            continue;
+        };
+        first.entry(stream).or_insert_with(|| frame.parse::<u64>().unwrap());
     }
     let taps: Vec<String> = first.keys().map(|stream| format!("follow,tcp,raw,{stream}")).collect();
     let mut arguments = vec!["-q"];
@@ -180,10 +183,19 @@ fn followed(capture: &Path) -> Option<BTreeMap<u64, [Vec<u8>; 2]>> {
     Some(streams)
 }
 
+/// Where jabberscope differs from tshark on purpose.
+const DIFFERENT_ON_PURPOSE: &[(&str, &str)] = &[
+    ("suricata--tcp-rst-unacked-stream", "tshark counts the payload of a RST, which is no part of the stream"),
+    ("ndpi--ndpi_match_string_subprotocol__error", "a SYN-ACK an hour after the FIN begins another connection"),
+];
+
 #[test]
 fn streams_hold_the_same_bytes() {
     let (mut wrong, mut compared) = (Vec::new(), 0);
     for capture in captures() {
+        if DIFFERENT_ON_PURPOSE.iter().any(|(name, _)| capture.display().to_string().contains(name)) {
+            continue;
+        }
         let Some(theirs) = followed(&capture) else { return };
         let Some(ours) = read(&capture) else { continue };
         let ours: BTreeMap<u64, &Stream> = ours.streams.iter().map(|stream| (stream.first_frame, stream)).collect();

@@ -65,11 +65,11 @@ impl Connection {
         }
     }
 
-    /// `true` if a SYN from this side begins another connection between the same ports: it has another sequence
+    /// `true` if a SYN from this side (or a SYN-ACK whose SYN was not captured) begins another connection between the same ports: it has another sequence
     /// number than the one that began this. `late` says that the number fits bytes already seen, which makes it the
     /// SYN of this connection, captured late.
     pub fn is_reuse(&self, direction: Direction, tcp: &TcpHead, late: bool) -> bool {
-        if tcp.flags & (SYN | ACK | RST) != SYN {
+        if tcp.flags & (SYN | RST) != SYN {
             return false;
         }
         match self.syn.get(direction.index()).copied().flatten() {

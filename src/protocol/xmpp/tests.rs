@@ -284,7 +284,14 @@ fn after_a_gap_the_next_stanza_is_found() {
     conversation
         .say(C, b"<message><body>nested</body></message></forwarded></result></message><iq type='get' id='1'/>");
     let told = conversation.end();
-    assert_eq!(told.stanzas, ["Message ->a@x.test - - [one] ", "Message ->c@x.test - - [two] ", "Iq ->- get 1 [-] "],);
+    // Of the stanza that was cut, what came whole is told.
+    let want = [
+        "Message ->a@x.test - - [one] ",
+        "Message ->b@x.test - - [-] ",
+        "Message ->c@x.test - - [two] ",
+        "Iq ->- get 1 [-] ",
+    ];
+    assert_eq!(told.stanzas, want);
     assert_eq!(told.skipped, ["xmpp.resync", "xmpp.resync"]);
 }
 
