@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Bytes at the front of an input that tell it from others, and seed the masking key.
-const HEAD: usize = 64 << 10;
+pub(super) const HEAD: usize = 64 << 10;
 /// Bytes in which the first frame should begin; if it does not, the file is opened at once to find it.
 const LOOK: usize = 1 << 20;
 
@@ -86,11 +86,15 @@ impl Input {
     pub(super) fn stream(path: String, mut reader: Box<dyn Read + Send>) -> Self {
         let mut head = Vec::new();
         match read_up_to(&mut reader, HEAD, &mut head) {
-            Ok(true) => {}
-            Ok(false) => return Self::memory(path, head),
-            Err(error) if head.is_empty() => return Self::unreadable(Path::new(&path), error.to_string()),
-            Err(_) => {} // comes again when what follows is read
+            Ok(false) => Self::memory(path, head),
+            Err(error) if head.is_empty() => Self::unreadable(Path::new(&path), error.to_string()),
+            // An error comes again when what follows is read.
+            Ok(true) | Err(_) => Self::continued(path, head, reader),
         }
+    }
+
+    /// A stream of which the first bytes were read.
+    pub(super) fn continued(path: String, head: Vec<u8>, rest: Box<dyn Read + Send>) -> Self {
         let compression = Compression::recognise(&head);
         let look = match compression {
             None => Look::at(&Window { bytes: &head, base: 0, last: false, failed: false }, None),
@@ -104,20 +108,7 @@ impl Input {
             unreadable: look.unreadable,
             first_ns: look.first_ns,
             head_hash: head_hash(&head),
-            place: Place::Stream(Box::new(Cursor::new(head).chain(reader))),
-        }
-    }
-
-    /// A stream that is looked into only when it is read.
-    pub(super) fn unseen(name: &str, reader: Box<dyn Read + Send>) -> Self {
-        Self {
-            path: name.to_owned(),
-            place: Place::Stream(reader),
-            size: None,
-            compression: None,
-            unreadable: None,
-            first_ns: None,
-            head_hash: head_hash(&[]),
+            place: Place::Stream(Box::new(Cursor::new(head).chain(rest))),
         }
     }
 

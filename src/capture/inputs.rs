@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 /// Endings of capture names. They decide only whether a file of a folder that holds no capture is worth a word.
 const CAPTURE_NAMES: [&str; 8] = ["pcap", "pcapng", "cap", "ntar", "pcap.gz", "pcap.zst", "pcap.lz4", "pcap.xz"];
 
+/// The argument that stands for standard input.
+const STDIN: &str = "-";
+
 /// An input as it was named or found.
 struct Found {
     path: PathBuf,
@@ -31,23 +34,23 @@ impl Inputs {
     pub(super) fn find(arguments: &[String]) -> Result<Self, CaptureError> {
         let mut inputs = Self::default();
         let mut found = Vec::new();
-        let mut stdin = false;
         for argument in arguments {
-            if argument == "-" {
-                if !std::mem::replace(&mut stdin, true) {
-                    inputs.inputs.push(Input::stream("-".to_owned(), Box::new(io::stdin())));
-                }
+            if argument == STDIN {
+                found.push(Found { path: PathBuf::from(STDIN), named: true });
             } else {
                 inputs.expand(Path::new(argument), &mut found)?;
             }
         }
         let mut seen = HashSet::new();
         for Found { path, named } in found {
-            let canonical = fs::canonicalize(&path).unwrap_or_else(|_| path.clone());
-            if seen.insert(canonical) {
-                inputs.take(path, named);
-            } else {
+            let stdin = path == Path::new(STDIN);
+            let canonical = if stdin { path.clone() } else { fs::canonicalize(&path).unwrap_or_else(|_| path.clone()) };
+            if !seen.insert(canonical) {
                 inputs.skip(&path, "the same file as another input");
+            } else if stdin {
+                inputs.inputs.push(Input::stream(STDIN.to_owned(), Box::new(io::stdin())));
+            } else {
+                inputs.take(path, named);
             }
         }
         inputs.drop_copies();

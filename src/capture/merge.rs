@@ -3,9 +3,10 @@
 //! Each file keeps its own order; between files the one goes on whose next frame is the earliest. A file is opened
 //! when its first frame is due and closed after its last, so a ring buffer of thousands of files has few open.
 
+use super::bytes::read_up_to;
 use super::error::CaptureError;
 use super::hashing::{FileHash, HashWork};
-use super::input::Input;
+use super::input::{HEAD, Input};
 use super::inputs::Inputs;
 use super::names::short_names;
 use super::reader::{Budget, Reader};
@@ -39,6 +40,8 @@ pub struct CaptureSet {
     next: BinaryHeap<Reverse<(i64, CaptureId)>>,
     reading: BTreeSet<CaptureId>,
     tls_secrets: Vec<String>,
+    /// Frames of the last batch: the next one will have about as many.
+    last_batch: usize,
     block_sizes: BlockSizes,
 }
 
@@ -58,8 +61,11 @@ impl CaptureSet {
     }
 
     /// A capture that is read from a stream, in blocks of `block_bytes` (what does not fit gets a larger one).
-    pub fn from_stream(name: &str, reader: Box<dyn Read + Send>, block_bytes: usize) -> Result<Self, CaptureError> {
-        let inputs = Inputs { inputs: vec![Input::unseen(name, reader)], skipped: Vec::new() };
+    pub fn from_stream(name: &str, mut reader: Box<dyn Read + Send>, block_bytes: usize) -> Result<Self, CaptureError> {
+        let mut head = Vec::new();
+        // An error comes again when what follows is read.
+        let _ = read_up_to(&mut reader, HEAD, &mut head);
+        let inputs = Inputs { inputs: vec![Input::continued(name.to_owned(), head, reader)], skipped: Vec::new() };
         inputs.require_a_capture()?;
         let block_sizes = BlockSizes { first: block_bytes, largest: block_bytes };
         Ok(Self { block_sizes, ..Self::new(inputs) })
@@ -95,6 +101,7 @@ impl CaptureSet {
             states: inputs.into_iter().map(State::Waiting).collect(),
             reading: BTreeSet::new(),
             tls_secrets: Vec::new(),
+            last_batch: 0,
             block_sizes: BlockSizes::default(),
         }
     }
@@ -133,7 +140,7 @@ impl CaptureSet {
     /// The next frames: at most `max_frames`, and about `max_bytes` at most. `None` after the last. A batch may be
     /// empty, when only something was left to hash.
     pub fn next_batch(&mut self, max_frames: usize, max_bytes: usize) -> Option<(Batch, HashWork)> {
-        let mut batch = Batch::default();
+        let mut batch = Batch { blocks: Vec::new(), frames: Vec::with_capacity(self.last_batch.min(max_frames)) };
         let mut work = HashWork::default();
         let mut budget = Budget { frames: max_frames.max(1), bytes: max_bytes.max(1) };
         let mut moved = false;
@@ -149,6 +156,7 @@ impl CaptureSet {
             }
         }
         self.pass(&mut work);
+        self.last_batch = batch.len();
         moved.then_some((batch, work))
     }
 

@@ -68,6 +68,7 @@ impl PcapngParser {
     }
 
     /// The block at an offset. `order` is that of the section, or of the header if a section begins here.
+    #[inline]
     fn framing<'a>(&self, window: &Window<'a>, at: usize) -> Framing<'a> {
         let Some((order, number, length)) = self.block_head(window.bytes, at) else {
             return match blocks::is_section(window.bytes, at) && at + EMPTY_BLOCK <= window.bytes.len() {
