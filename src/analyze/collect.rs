@@ -14,6 +14,8 @@ const MAX_FINDINGS: usize = 1_000_000;
 pub struct Collector {
     detectors: Vec<Box<dyn Detector>>,
     writer: TableWriter,
+    /// Rows of one batch in time order, by table; kept for their memory.
+    merged: Vec<Rows>,
     findings: Findings,
     /// Bytes by time.
     pub timeline: TimelineBuilder,
@@ -47,6 +49,7 @@ impl Collector {
         Self {
             detectors: detect::detectors(settings),
             writer,
+            merged: TableId::ALL.iter().map(|table| Rows::new(table.columns())).collect(),
             findings: Findings::default(),
             timeline: TimelineBuilder::default(),
             traffic: TrafficBuilder::default(),
@@ -55,8 +58,8 @@ impl Collector {
         }
     }
 
-    /// Takes what the shards said about one batch.
-    pub fn consume(&mut self, mut outputs: Vec<Output>) -> Result<(), AnalyzeError> {
+    /// Takes what the shards said about one batch; gives the outputs back, cleared.
+    pub fn consume(&mut self, mut outputs: Vec<Output>) -> Result<Vec<Output>, AnalyzeError> {
         for output in &mut outputs {
             self.timeline.merge(&output.timeline);
             self.traffic.merge(&output.traffic);
@@ -69,7 +72,9 @@ impl Collector {
             self.findings.extend(output.findings.drain(..));
         }
         self.judge(&mut outputs);
-        self.write(&outputs)
+        self.write(&outputs)?;
+        outputs.iter_mut().for_each(Output::clear);
+        Ok(outputs)
     }
 
     /// The captures have ended; `pattern` has the masks and names for rows that findings make.
@@ -114,9 +119,12 @@ impl Collector {
     fn write(&mut self, outputs: &[Output]) -> Result<(), AnalyzeError> {
         for &table in TableId::ALL {
             let parts: Vec<&Rows> = outputs.iter().map(|output| output.tables.rows(table)).collect();
-            match in_time_order(&parts, table) {
-                Some(rows) => self.writer.append(table, &rows)?,
-                None => continue,
+            if let Some(merged) = self.merged.get_mut(table as usize)
+                && parts.iter().any(|rows| !rows.is_empty())
+            {
+                merge_by_time(&parts, merged);
+                self.writer.append(table, merged)?;
+                merged.clear();
             }
         }
         Ok(())
@@ -124,22 +132,17 @@ impl Collector {
 }
 
 /// Rows of several shards as one, by time; rows of equal time in the order of shards.
-fn in_time_order(parts: &[&Rows], table: TableId) -> Option<Rows> {
+fn merge_by_time(parts: &[&Rows], merged: &mut Rows) {
     let mut order: Vec<(i64, u16, u32)> = Vec::with_capacity(parts.iter().map(|rows| rows.len()).sum());
     for (part, rows) in parts.iter().enumerate() {
         order.extend((0..rows.len()).map(|row| (rows.time_ns(row), part as u16, row as u32)));
     }
-    if order.is_empty() {
-        return None;
-    }
     order.sort_unstable();
-    let mut merged = Rows::new(table.columns());
     for (_, part, row) in order {
         if let Some(rows) = parts.get(usize::from(part)) {
             merged.push_from(rows, row as usize);
         }
     }
-    Some(merged)
 }
 
 /// Findings so far. Those that say the same (a JID that crosses several conversations) are one.

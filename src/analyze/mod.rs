@@ -30,7 +30,7 @@ const SHARDS: usize = 64;
 /// Addresses in the chart of top talkers.
 const TOP_TALKERS: usize = 10;
 /// Frames and bytes of a batch: enough work for every shard, little enough to stay in memory.
-const BATCH_FRAMES: usize = 32_768;
+const BATCH_FRAMES: usize = 16_384;
 const BATCH_BYTES: usize = 32 << 20;
 
 /// What to analyse, and how.
@@ -108,25 +108,25 @@ fn analyze(options: &Options, progress: &(dyn Fn(u64, Option<u64>) + Sync)) -> R
     let mut collector = Collector::new(&options.settings, TableWriter::new(folder.tables()?, options.formats)?);
 
     let mut next = captures.next_batch(BATCH_FRAMES, BATCH_BYTES);
-    let mut last_outputs = Vec::new();
+    let (mut last_outputs, mut spares) = (Vec::new(), Vec::new());
     while let Some((batch, hashing)) = next {
         progress(captures.bytes_read(), captures.total_bytes());
         let (outputs, consumed, following) = in_parallel(
             || {
                 dealer.run(&batch, &mut shards);
-                shards.iter_mut().map(Shard::take_output).collect::<Vec<_>>()
+                shards.iter_mut().map(|shard| shard.take_output(spares.pop())).collect::<Vec<_>>()
             },
             || collector.consume(last_outputs),
             || captures.next_batch(BATCH_FRAMES, BATCH_BYTES),
             || hashing.run(),
         );
-        consumed?;
+        spares = consumed?;
         last_outputs = outputs;
         next = following;
     }
     collector.consume(last_outputs)?;
     shards.par_iter_mut().for_each(Shard::finish);
-    collector.consume(shards.iter_mut().map(Shard::take_output).collect())?;
+    collector.consume(shards.iter_mut().map(|shard| shard.take_output(None)).collect())?;
     let mut collected = collector.finish(&tables)?;
     let inputs = captures.into_infos();
     let findings = std::mem::take(&mut collected.findings);

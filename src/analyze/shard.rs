@@ -45,6 +45,17 @@ impl Output {
         }
     }
 
+    /// Says nothing again, keeping the memory for the next batch.
+    pub fn clear(&mut self) {
+        self.records.clear();
+        self.findings.clear();
+        self.tables.clear();
+        self.skipped.clear();
+        self.timeline = TimelineBuilder::default();
+        self.traffic = TrafficBuilder::default();
+        self.counts.clear();
+    }
+
     fn count(&mut self, what: &'static str, by: u64) {
         if by > 0 {
             *self.counts.entry(what).or_default() += by;
@@ -80,10 +91,10 @@ impl Shard {
         self.desk.output.count("reassembly_waits_given_up", counts.waits_given_up);
     }
 
-    /// What was said since the last call.
-    pub fn take_output(&mut self) -> Output {
-        let fresh = Output::new(&self.desk.output.tables);
-        std::mem::replace(&mut self.desk.output, fresh)
+    /// What was said since the last call. `spare` is a cleared output to write into next.
+    pub fn take_output(&mut self, spare: Option<Output>) -> Output {
+        let empty = spare.unwrap_or_else(|| Output::new(&self.desk.output.tables));
+        std::mem::replace(&mut self.desk.output, empty)
     }
 }
 

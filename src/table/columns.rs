@@ -44,6 +44,20 @@ impl Column {
         bytes.get(start..*ends.get(row)?)
     }
 
+    /// Removes all cells, keeping the memory for the next ones.
+    fn clear(&mut self) {
+        match self {
+            Self::Text { bytes, ends, present } => {
+                bytes.clear();
+                ends.clear();
+                present.clear();
+            }
+            Self::Number(cells) => cells.clear(),
+            Self::Flag(cells) => cells.clear(),
+            Self::Time(cells) => cells.clear(),
+        }
+    }
+
     /// Appends row `row` of `other`, a column of the same kind.
     fn push_from(&mut self, other: &Column, row: usize) {
         match (self, other) {
@@ -101,6 +115,12 @@ impl Rows {
             Some(Column::Time(times)) => times.get(row).copied().unwrap_or_default(),
             _ => 0,
         }
+    }
+
+    /// Removes all rows, keeping the memory for the next ones.
+    pub fn clear(&mut self) {
+        self.columns.iter_mut().for_each(Column::clear);
+        self.len = 0;
     }
 
     /// Appends row `row` of `other`, which has the same columns.

@@ -47,8 +47,8 @@ impl Tables {
         &self.rows[table as usize]
     }
 
-    /// Takes the rows of one table out, leaving none.
-    pub fn take(&mut self, table: TableId) -> Rows {
-        std::mem::replace(&mut self.rows[table as usize], Rows::new(table.columns()))
+    /// Removes all rows, keeping the memory for the next ones.
+    pub fn clear(&mut self) {
+        self.rows.iter_mut().for_each(Rows::clear);
     }
 }
