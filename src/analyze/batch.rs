@@ -156,8 +156,8 @@ impl Dealer {
         let first = frames as u32;
         for hand in self.hands.iter_mut().filter(|hand| hand.last().is_some_and(|last| *last >= first)) {
             // A file whose frames go back in time keeps its own order: then extras stay at the end of the batch.
-            if hand.iter().filter(|index| **index < first).is_sorted_by_key(|index| order(index)) {
-                hand.sort_by_key(order);
+            if hand.iter().filter(|index| **index < first).is_sorted_by_key(&order) {
+                hand.sort_by_key(&order);
             }
         }
     }

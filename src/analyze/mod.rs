@@ -12,7 +12,8 @@ use crate::capture::{CaptureError, CaptureInfo, CaptureSet};
 use crate::detect::Settings;
 use crate::flow::Limits;
 use crate::report::{
-    self, CaseFolder, CaseInfo, CaseStats, FindingRecord, Formats, Input, Place, ReportError, Skipped, TableWriter,
+    self, CaseFolder, CaseInfo, CaseStats, FindingRecord, Formats, Input, LeftOut, Place, ReportError, Skipped,
+    TableWriter,
 };
 use crate::secret::Masker;
 use crate::table::Tables;
@@ -128,9 +129,15 @@ fn analyze(options: &Options, progress: &(dyn Fn(u64, Option<u64>) + Sync)) -> R
     shards.par_iter_mut().for_each(Shard::finish);
     collector.consume(shards.iter_mut().map(|shard| shard.take_output(None)).collect())?;
     let mut collected = collector.finish(&tables)?;
+    let left_out = captures
+        .skipped_inputs()
+        .iter()
+        .map(|input| LeftOut { path: input.path.clone(), reason: input.reason.clone() });
+    let left_out = left_out.collect();
     let inputs = captures.into_infos();
     let findings = std::mem::take(&mut collected.findings);
     let mut info = case_info(options, &names, &inputs, &dealer.finish(), collected);
+    info.left_out = left_out;
     let findings = report::write_case(&folder, &mut info, &findings, &masker, started)?;
     if options.eve {
         report::write_eve(&folder, &findings)?;

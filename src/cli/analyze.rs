@@ -108,8 +108,9 @@ fn print(common: &Common, case: &Case) {
         (true, false) => return,
         (false, false) => {
             let page = case.folder.page().display().to_string();
+            let details = if common.verbose { terminal::details(&case.info) } else { String::new() };
             // anstream takes the colours out again where the terminal does not want them.
-            terminal::summary(&case.info, &case.findings, &page, true)
+            details + &terminal::summary(&case.info, &case.findings, &page, true)
         }
     };
     // A closed pipe ends the printing, not the work: the case is written.

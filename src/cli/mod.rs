@@ -28,7 +28,7 @@ struct Common {
     /// Print nothing but errors
     #[arg(short, long, global = true)]
     quiet: bool,
-    /// Say more
+    /// Say more: files left out, numbers of packets, flows and rows
     #[arg(short, long, global = true)]
     verbose: bool,
     /// Print a machine-readable result on standard output

@@ -23,6 +23,8 @@ pub struct CaseInfo {
     pub command_line: Vec<String>,
     /// What was read, in the order given.
     pub inputs: Vec<Input>,
+    /// Files that were found and are not part of the case.
+    pub left_out: Vec<LeftOut>,
     /// How much was found.
     pub findings: FindingCounts,
     /// What was given up, by name: never silent.
@@ -70,6 +72,15 @@ pub struct Input {
     pub last_time: Option<String>,
     /// Where it is broken.
     pub damage: Vec<DamagedAt>,
+}
+
+/// A file that was found and is not part of the case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// Path as found.
+    pub path: String,
+    /// Why, e.g. because it is no capture, or the same as another.
+    pub reason: String,
 }
 
 /// A link type by number and name.

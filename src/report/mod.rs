@@ -32,7 +32,7 @@ pub mod terminal;
 pub mod units;
 
 pub use case_folder::CaseFolder;
-pub use case_info::{CaseInfo, Input, Place, Skipped};
+pub use case_info::{CaseInfo, Input, LeftOut, Place, Skipped};
 pub use error::ReportError;
 pub use eve::write_eve;
 pub use findings::{FindingRecord, Shown, read_findings, write_findings};

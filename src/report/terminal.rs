@@ -24,6 +24,23 @@ pub fn summary(case: &CaseInfo, findings: &[FindingRecord], report: &str, color:
     out
 }
 
+/// More, for who asks for it: files that were left out, and the numbers of the run.
+pub fn details(case: &CaseInfo) -> String {
+    let mut out = String::new();
+    for file in &case.left_out {
+        let _ = writeln!(out, "Left out  {}: {}", safe_text(&file.path), safe_text(&file.reason));
+    }
+    for (group, numbers) in &case.statistics {
+        for (name, number) in numbers {
+            let _ = writeln!(out, "{:<9} {:>14} {}", safe_text(group), units::count(*number), safe_text(name));
+        }
+    }
+    for (table, rows) in &case.tables {
+        let _ = writeln!(out, "{:<9} {:>14} rows of {}", "tables", units::count(*rows), safe_text(table));
+    }
+    out
+}
+
 #[derive(Clone, Copy)]
 struct Paint {
     color: bool,

@@ -1,5 +1,5 @@
 //! Runs the real binary in a folder of its own.
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)] // each test file uses its part
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)] // each test file uses its part
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};

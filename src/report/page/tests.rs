@@ -110,14 +110,3 @@ fn a_huge_case_stays_readable() {
     let page = page_of(&info, &many);
     assert!(page.len() < 4_000_000 && page.contains("29,750 more of this kind") && page.contains(&html(&other.title)));
 }
-
-/// Writes the demo case where a person can look at it: `DEMO=/tmp/demo cargo test demo_case -- --ignored`.
-#[test]
-#[ignore = "for looking at"]
-fn demo_case() {
-    let root = std::env::var("DEMO").unwrap();
-    let folder = crate::report::CaseFolder::create(root, false).unwrap();
-    let (mut info, _) = demo::case();
-    crate::report::write_case(&folder, &mut info, &demo::findings(), &demo::masker(), std::time::Instant::now())
-        .unwrap();
-}

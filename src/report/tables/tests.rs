@@ -140,23 +140,4 @@ mod polars_formats {
             assert_eq!(super::super::csv::neutralise(cell), wanted);
         }
     }
-
-    /// Not a pass or fail: `cargo test --release --lib report::tables -- --ignored --nocapture million`.
-    /// `FORMATS=parquet` measures one format, `ROWS=10` a small case.
-    #[test]
-    #[ignore = "a measurement"]
-    #[allow(clippy::print_stderr)] // its only output
-    fn a_million_stanzas() {
-        let count = std::env::var("ROWS").map_or(1_000_000, |rows| rows.parse().unwrap());
-        let rows = stanzas(count).take(TableId::Stanzas);
-        for formats in std::env::var("FORMATS").as_deref().unwrap_or("parquet,ndjson,csv").split(',') {
-            let folder = tempfile::tempdir().unwrap();
-            let start = std::time::Instant::now();
-            let mut writer = TableWriter::new(folder.path(), formats.parse().unwrap()).unwrap();
-            writer.append(TableId::Stanzas, &rows).unwrap();
-            writer.finish().unwrap();
-            let bytes = std::fs::metadata(folder.path().join(format!("stanzas.{formats}"))).unwrap().len();
-            eprintln!("{formats}: {:?}, {bytes} bytes", start.elapsed());
-        }
-    }
 }
