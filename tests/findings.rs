@@ -43,7 +43,7 @@ fn check(wishes: &Value, wrong: &mut Vec<String>) -> usize {
     let wanted = list(&wishes["findings"]);
     let (missed, unused) = assign(wanted, &findings);
     wrong.extend(missed.iter().map(|wish| format!("{capture}: missed {wish}")));
-    let kinds = |key: &str| -> Vec<String> { list(&wishes[key]).iter().map(|kind| text(kind)).collect() };
+    let kinds = |key: &str| -> Vec<String> { list(&wishes[key]).iter().map(text).collect() };
     let beyond = unused.iter().filter(|finding| kinds("only").contains(&text(&finding["kind"])));
     let made_up = findings.iter().filter(|finding| kinds("none").contains(&text(&finding["kind"])));
     wrong.extend(beyond.map(|finding| format!("{capture}: beyond {finding}")));
