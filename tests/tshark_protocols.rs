@@ -94,3 +94,28 @@ fn dns_names_and_addresses_are_alike() {
     assert!(compared > 60, "only {compared} names and addresses were compared");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+#[test]
+fn community_ids_are_those_of_wireshark() {
+    let (mut wrong, mut compared) = (Vec::new(), 0);
+    for capture in captures() {
+        // The public captures have malformed packets in plenty, of which each program reads another part.
+        let name = capture.display().to_string();
+        if name.contains("/public/") {
+            continue;
+        }
+        let fields = ["--enable-protocol", "communityid", "-T", "fields", "-E", "occurrence=l", "-e", "communityid"];
+        let Some(lines) = tshark(&capture, &fields) else { return };
+        // More than ours: fragments behind the first have one of their own there.
+        let theirs: BTreeSet<String> = lines.into_iter().collect();
+        for row in Run::analyze(&[&name, "--tables", "ndjson"]).table("flows") {
+            compared += 1;
+            let ours = row["flow"].as_str().unwrap_or_default();
+            if !theirs.contains(ours) {
+                wrong.push(format!("{name}: only jabberscope has {ours}, {} {}", row["src"], row["dst"]));
+            }
+        }
+    }
+    assert!(compared > 200, "only {compared} flows were compared");
+    assert!(wrong.is_empty(), "{} of {compared}:\n{}", wrong.len(), wrong.join("\n"));
+}
