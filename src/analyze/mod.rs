@@ -44,6 +44,8 @@ pub struct Options {
     pub force: bool,
     /// Policy and words for the detectors.
     pub settings: Settings,
+    /// Key files that were given for TLS, which is not opened yet: told among what was skipped.
+    pub unused_keys: u64,
     /// Show secrets as they are.
     pub reveal_secrets: bool,
     /// File formats of the tables.
@@ -167,6 +169,10 @@ fn case_info(
     for (what, count) in &dealt.frames.undecodable {
         let first = dealt.first_undecodable.get(what).map(|stamp| Place::of(*stamp, names));
         info.skipped.insert((*what).to_owned(), Skipped { count: *count, first });
+    }
+    if options.unused_keys > 0 {
+        let unused = Skipped { count: options.unused_keys, first: None };
+        info.skipped.insert("tls.key-files-not-used-yet".to_owned(), unused);
     }
     if collected.traffic.folded_addresses() > 0 {
         let count = collected.traffic.folded_addresses();

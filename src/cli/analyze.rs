@@ -34,6 +34,12 @@ pub struct Arguments {
     /// What the site allows (TOML); see `jabberscope policy init`
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
+    /// TLS key log (SSLKEYLOGFILE format). Checked only: this version does not open TLS yet, and says so in the summary
+    #[arg(long, value_name = "FILE")]
+    keylog: Vec<PathBuf>,
+    /// RSA private key of a server. Checked only, as --keylog
+    #[arg(long, value_name = "FILE")]
+    rsa_key: Vec<PathBuf>,
     /// Words to try as Erlang cookies, one a line, beside the well-known ones
     #[arg(long, value_name = "FILE")]
     cookie_list: Option<PathBuf>,
@@ -83,7 +89,11 @@ fn options(common: &Common, arguments: &Arguments) -> Result<Options, Failure> {
         Some(path) => read_words(path)?,
         None => Arc::default(),
     };
+    for path in arguments.keylog.iter().chain(&arguments.rsa_key) {
+        std::fs::File::open(path).map_err(|error| Failure::Input(format!("{}: {error}", path.display())))?;
+    }
     Ok(Options {
+        unused_keys: (arguments.keylog.len() + arguments.rsa_key.len()) as u64,
         captures: arguments.captures.clone(),
         output: arguments.output.clone(),
         force: arguments.force,
