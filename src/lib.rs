@@ -15,6 +15,8 @@
 //! | [`table`] | events | rows in columns |
 //! | [`report`] | findings, tables, counts | the case folder |
 //! | [`analyze`] | captures and options | a case folder: the pipeline that joins all of these |
+//! | [`ruleset`] | iptables, nftables, ipset and l7-filter files | one rule model |
+//! | [`replay`] | packets and rules | what each rule would have done |
 //! | [`cli`] | the command line | the exit status |
 
 pub mod analyze;
@@ -26,6 +28,8 @@ pub mod flow;
 pub mod packet;
 pub mod policy;
 pub mod protocol;
+pub mod replay;
 pub mod report;
+pub mod ruleset;
 pub mod secret;
 pub mod table;

@@ -1,0 +1,50 @@
+//! What rules share while packets run through them.
+
+use super::conntrack::{Conn, ConnId};
+use crate::ruleset::xt::IfName;
+
+/// An answer of the connection table.
+pub trait Connections {
+    /// The connection of a name, if it is still there (also while it is not confirmed yet).
+    fn get(&self, id: ConnId) -> Option<&Conn>;
+    /// To change marks and labels.
+    fn get_mut(&mut self, id: ConnId) -> Option<&mut Conn>;
+}
+
+/// What a match says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// It matches.
+    Yes,
+    /// It does not.
+    No,
+    /// The packet is dropped on the spot (`hotdrop`): a header that the match must have is cut.
+    HotDrop,
+}
+
+impl From<bool> for Answer {
+    fn from(yes: bool) -> Self {
+        if yes { Self::Yes } else { Self::No }
+    }
+}
+
+impl IfName {
+    /// `true` if an interface's name fits. No interface has the empty name, as in the kernel's comparison.
+    pub fn fits(&self, interface: Option<&str>) -> bool {
+        let interface = interface.unwrap_or("");
+        if self.prefix { interface.starts_with(&*self.name) } else { interface == &*self.name }
+    }
+}
+
+/// How the replayed host is wired: what `addrtype`, `fib`, `rpfilter` and hooks ask.
+#[derive(Debug, Clone, Default)]
+pub struct Routes {
+    /// The host's own addresses.
+    pub local: Vec<std::net::IpAddr>,
+    /// Networks behind the inside interface, as address and prefix length.
+    pub inside: Vec<(std::net::IpAddr, u8)>,
+    /// Name of the inside interface (`eth1`).
+    pub inside_if: std::sync::Arc<str>,
+    /// Name of the outside interface (`eth0`): the default route.
+    pub outside_if: std::sync::Arc<str>,
+}
