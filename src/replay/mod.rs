@@ -11,5 +11,7 @@
 //! Time is capture time everywhere.
 
 pub mod conntrack;
+pub mod enforce;
+pub mod flows;
 pub mod skb;
 pub mod world;
