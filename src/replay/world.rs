@@ -70,3 +70,11 @@ pub struct Routes {
     /// Name of the outside interface (`eth0`): the default route.
     pub outside_if: std::sync::Arc<str>,
 }
+
+/// What rules ask and change besides the packet.
+pub struct World<'a> {
+    /// The connection table.
+    pub connections: &'a mut dyn Connections,
+    /// How the replayed host is wired.
+    pub routes: &'a Routes,
+}
