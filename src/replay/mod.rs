@@ -4,14 +4,17 @@
 //! |---|---|
 //! | `skb` | a packet as netfilter sees it |
 //! | `conntrack` | connections, their states and NAT |
+//! | `conncount` | how many connections there are, for limits |
 //! | `world` | what rules share: connections, sets, lists, the clock |
 //! | `xt`, `nft` | judge a packet by the rules of an xtables or nftables chain |
 //! | `kernel` | the same packets through the real kernel |
 //!
 //! Time is capture time everywhere.
 
+pub mod conncount;
 pub mod conntrack;
 pub mod enforce;
 pub mod flows;
+pub mod nft;
 pub mod skb;
 pub mod world;

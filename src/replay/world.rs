@@ -1,6 +1,6 @@
 //! What rules share while packets run through them.
 
-use super::conntrack::{Conn, ConnId};
+use super::conntrack::{Conn, ConnId, TcpState, Tuple, status};
 use crate::ruleset::xt::IfName;
 
 /// An answer of the connection table.
@@ -9,6 +9,28 @@ pub trait Connections {
     fn get(&self, id: ConnId) -> Option<&Conn>;
     /// To change marks and labels.
     fn get_mut(&mut self, id: ConnId) -> Option<&mut Conn>;
+
+    /// The confirmed connection that a packet of this tuple would belong to (either direction), as
+    /// `nf_conntrack_find_get` finds it: `None` once it has expired, and while its first packet is still on its way.
+    fn lookup(&self, _tuple: &Tuple, _now_ns: i64) -> Option<&Conn> {
+        None
+    }
+
+    /// State of a TCP connection; `None` for other protocols, and if it is gone.
+    fn tcp_state(&self, _id: ConnId) -> Option<TcpState> {
+        None
+    }
+
+    /// `already_closed` of `nf_conncount`: a TCP connection in TIME_WAIT or CLOSE counts no more.
+    fn is_closed(&self, conn: &Conn) -> bool {
+        matches!(self.tcp_state(conn.id), Some(TcpState::TimeWait | TcpState::Close))
+    }
+
+    /// Nanoseconds until it goes (`ct expiration`, `--ctexpire`); 0 while it is not confirmed. `None` if it is gone.
+    fn remaining(&self, id: ConnId, now_ns: i64) -> Option<i64> {
+        let conn = self.get(id)?;
+        Some(if conn.status & status::CONFIRMED == 0 { 0 } else { conn.expires_ns.saturating_sub(now_ns).max(0) })
+    }
 }
 
 /// What a match says.
@@ -47,4 +69,12 @@ pub struct Routes {
     pub inside_if: std::sync::Arc<str>,
     /// Name of the outside interface (`eth0`): the default route.
     pub outside_if: std::sync::Arc<str>,
+}
+
+/// What rules ask and change besides the packet.
+pub struct World<'a> {
+    /// The connection table.
+    pub connections: &'a mut dyn Connections,
+    /// How the replayed host is wired.
+    pub routes: &'a Routes,
 }

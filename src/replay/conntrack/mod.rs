@@ -1,5 +1,9 @@
 //! Connections as the kernel tracks them: `net/netfilter/nf_conntrack_core.c` and the protocol trackers beside it.
 
+mod tcp;
+
+pub use tcp::TcpState;
+
 use std::net::IpAddr;
 
 /// Name of an entry; never given twice.

@@ -1,0 +1,1 @@
+//! Judging a packet by the rules of an nftables table.
