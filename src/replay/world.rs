@@ -1,6 +1,6 @@
 //! What rules share while packets run through them.
 
-use super::conntrack::{Conn, ConnId, TcpState, Tuple, status};
+use super::conntrack::{Conn, ConnId, TcpState, Tuple, Zone, status};
 use crate::ruleset::xt::IfName;
 
 /// An answer of the connection table.
@@ -18,6 +18,12 @@ pub trait Connections {
 
     /// State of a TCP connection; `None` for other protocols, and if it is gone.
     fn tcp_state(&self, _id: ConnId) -> Option<TcpState> {
+        None
+    }
+
+    /// What to attach to an untracked packet (`ct`, with `ct_info` [`CtInfo::New`](super::conntrack::CtInfo::New)) to
+    /// have it tracked in a zone: `-j CT --zone`, `ct zone set`. `None`: zones are not known here.
+    fn template(&mut self, _zone: Zone) -> Option<ConnId> {
         None
     }
 

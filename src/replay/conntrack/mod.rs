@@ -1,8 +1,40 @@
-//! Connections as the kernel tracks them: `net/netfilter/nf_conntrack_core.c` and the protocol trackers beside it.
+//! Connections as the kernel tracks them: `net/netfilter/nf_conntrack_core.c` and the protocol trackers beside it, of
+//! kernel 6.18.
+//!
+//! Whole packets come in (`super::defrag` puts fragments together first); each gets its connection and its part in it.
+//!
+//! | file | does |
+//! |---|---|
+//! | `settings` | what `sysctl` sets |
+//! | `tuple` | what of a packet names its connection |
+//! | `table` | entries by tuple, expiry, the bound on memory |
+//! | `track` | the way of a packet: found, made, judged, confirmed |
+//! | `tcp`, `sctp`, `datagrams` | what each protocol allows, and how long it keeps an entry |
+//! | `errors` | ICMP errors and neighbour discovery |
+//! | `nat` | address translation: which tuple replies will have, and what that makes of packets |
+//! | `sums` | checksums |
+//!
+//! A hook's use: [`Conntrack::track`] at PREROUTING (or [`Conntrack::track_output`] at OUTPUT), after the last chain of
+//! INPUT or POSTROUTING [`Conntrack::confirm`]; [`Conntrack::forget`] when a packet is dropped. NAT is asked by
+//! [`Conntrack::nat_begin`]. Helpers (FTP, SIP …) are not modelled: nothing is ever expected.
 
+mod datagrams;
+mod errors;
+mod nat;
+mod sctp;
+mod settings;
+mod sums;
+mod table;
 mod tcp;
+#[cfg(test)]
+mod tests;
+mod track;
+mod tuple;
 
+pub use nat::{Manip, NatRange, NatStep};
+pub use settings::{Checksums, SctpTimeouts, Settings, TcpTimeouts, Timeouts};
 pub use tcp::TcpState;
+pub use track::{Conntrack, Counts, Verdict, Zone};
 
 use std::net::IpAddr;
 
@@ -100,4 +132,48 @@ pub struct Conn {
     pub master: Option<ConnId>,
     /// Helper that follows it.
     pub helper: Option<&'static str>,
+}
+
+/// What the protocol trackers keep of a connection.
+#[derive(Debug, Clone, Default)]
+enum Proto {
+    #[default]
+    Plain,
+    Tcp(tcp::Connection),
+    Udp(datagrams::Udp),
+    Sctp(sctp::Association),
+}
+
+/// A packet as the protocol trackers see it.
+struct Seen<'p> {
+    /// From the transport header on; shorter than `len` if the capture cut it.
+    payload: &'p [u8],
+    /// Bytes from the transport header on.
+    len: u32,
+    /// Where that is, from the IP header.
+    transport: usize,
+    protocol: u8,
+    v6: bool,
+    src: IpAddr,
+    dst: IpAddr,
+    /// It goes in the reply direction.
+    reply: bool,
+    /// At PREROUTING: it came from outside, its checksums are not ours.
+    arriving: bool,
+    now_ns: i64,
+}
+
+/// What a protocol tracker decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// The packet is INVALID.
+    Invalid,
+    /// It belongs to the connection; neither time nor counters move.
+    Keep,
+    /// It belongs to the connection, which lives on for so many nanoseconds.
+    Refresh(i64),
+    /// It belongs to the connection, which ends with it.
+    Die,
+    /// It begins a new connection with the same addresses.
+    Reopen,
 }
