@@ -5,7 +5,7 @@ use std::net::IpAddr;
 /// Running sum of 16-bit words in the machine's byte order: the sum does not depend on it (RFC 1071, section 2 B),
 /// and all of it is undone by comparing the end with all ones.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Sum(u64);
+pub(crate) struct Sum(u64);
 
 impl Sum {
     /// Adds bytes that begin at an even place of what is summed.

@@ -17,7 +17,7 @@
 //!
 //! Left out: encrypted links (WPA, MACsec, ESP), compressed headers, fragments of 802.11 and of multilink PPP.
 
-mod checksum;
+pub(crate) mod checksum;
 mod counts;
 mod defrag;
 mod ether;

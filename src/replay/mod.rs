@@ -11,5 +11,6 @@
 //! Time is capture time everywhere.
 
 pub mod conntrack;
+pub mod kernel;
 pub mod skb;
 pub mod world;
