@@ -9,7 +9,7 @@
 
 use super::prepare::{ROUTER_V4, ROUTER_V6};
 use super::tool::{IP, NFT};
-use super::wire::{Mac, Probe};
+use super::wire::{Mac, Probe, wait_until_connected};
 use super::{Interfaces, KernelError, KernelRun, Vantage, sys};
 use std::fmt::Write;
 use std::fs::{self, File};
@@ -122,21 +122,20 @@ impl Bench {
             }
         }
         let mut batch = format!(
-            "addr add {ROUTER_V4}/32 dev {outside}\n-6 addr add {ROUTER_V6}/128 dev {outside} nodad\n\
-             route add default dev {outside}\n-6 route add default dev {outside}\n"
+            "addr add {ROUTER_V4}/32 dev {outside}\naddr add {ROUTER_V6}/128 dev {outside} nodad\n\
+             route add default dev {outside}\nroute add ::/0 dev {outside}\n"
         );
         // `replace`, because a network may be named twice.
         match &run.vantage {
             Vantage::Gateway { inside: networks } => {
                 for &(address, prefix) in networks {
                     let network = network(address, prefix);
-                    lines(&mut batch, format_args!("{}route replace {network} dev {inside}", family(address)));
+                    lines(&mut batch, format_args!("route replace {network} dev {inside}"));
                 }
             }
             Vantage::Host { local } => {
                 for &address in local {
-                    let family = family(address);
-                    lines(&mut batch, format_args!("{family}route replace local {address} dev lo table local"));
+                    lines(&mut batch, format_args!("route replace local {address} dev lo table local"));
                 }
             }
         }
@@ -147,9 +146,11 @@ impl Bench {
     fn wait_for_links(&self, names: &Interfaces) -> Result<(), KernelError> {
         self.enter_rules()?;
         let rules = Probe::new(&[&names.outside, &names.inside])?;
+        sys::enter(&self.bouncer).map_err(|error| setup("entering a namespace", &error))?;
+        let bouncer = Probe::new(&["b0"])?;
         self.enter_generator()?;
-        let generator = Probe::new(&["g0", "g1"])?;
-        super::wire::wait_until_connected(&rules, &generator)
+        let generator = Probe::new(&["g0", "g1", "g2"])?;
+        wait_until_connected(&[rules, bouncer, generator])
     }
 }
 
@@ -249,10 +250,6 @@ fn path(namespace: &File) -> String {
 fn lines(text: &mut String, line: std::fmt::Arguments<'_>) {
     // Writing to a String cannot fail.
     writeln!(text, "{line}").ok();
-}
-
-fn family(address: IpAddr) -> &'static str {
-    if address.is_ipv6() { "-6 " } else { "" }
 }
 
 /// The network's text, without host bits, which `ip` does not take.

@@ -119,3 +119,10 @@ pub enum KernelError {
         why: &'static str,
     },
 }
+
+impl KernelError {
+    /// The engine cannot work on this machine as it is, whatever it is asked: a test may be left out.
+    pub fn is_unavailable(&self) -> bool {
+        matches!(self, Self::NotLinux | Self::NotPermitted { .. } | Self::MissingTool { .. })
+    }
+}

@@ -258,7 +258,7 @@ fn frame(to: Mac, link: &[u8], packet: &[u8]) -> Vec<u8> {
 }
 
 /// IPv4 header of markers: protocol 253 (for experiments), between addresses of TEST-NET-2.
-const MARKER_HEADER: [u8; 20] = [0x45, 0, 0, 28, 0, 0, 0x40, 0, 64, 253, 0x69, 0x36, 198, 51, 100, 1, 198, 51, 100, 2];
+const MARKER_HEADER: [u8; 20] = [0x45, 0, 0, 28, 0, 0, 0x40, 0, 64, 253, 0xe5, 0x7a, 198, 51, 100, 1, 198, 51, 100, 2];
 
 fn marker(number: u64) -> [u8; ETHERNET + 28] {
     let mut frame = [0; ETHERNET + 28];
@@ -346,23 +346,26 @@ impl Probe {
     }
 
     /// Notes which interfaces got something; `true` once all have.
-    fn heard(&self, all: &mut Vec<i32>) -> Result<bool, KernelError> {
+    fn hears(&self, heard: &mut Vec<i32>) -> Result<bool, KernelError> {
         let mut received = Vec::new();
         sys::receive_frames(&self.socket, &mut received).map_err(receiving)?;
-        all.extend(received.iter().map(|frame| frame.interface));
-        Ok(self.interfaces.iter().all(|interface| all.contains(interface)))
+        heard.extend(received.iter().map(|frame| frame.interface));
+        Ok(self.interfaces.iter().all(|interface| heard.contains(interface)))
     }
 }
 
-/// Waits until frames get through all links in both directions.
-pub(super) fn wait_until_connected(one: &Probe, other: &Probe) -> Result<(), KernelError> {
+/// Waits until frames come in by all interfaces.
+pub(super) fn wait_until_connected(probes: &[Probe]) -> Result<(), KernelError> {
     let until = Instant::now() + PATIENCE;
-    let (mut at_one, mut at_other) = (Vec::new(), Vec::new());
+    let mut heard = vec![Vec::new(); probes.len()];
     while Instant::now() < until {
-        one.send();
-        other.send();
+        probes.iter().for_each(Probe::send);
         std::thread::sleep(Duration::from_millis(1));
-        if one.heard(&mut at_one)? & other.heard(&mut at_other)? {
+        let mut connected = true;
+        for (probe, heard) in probes.iter().zip(&mut heard) {
+            connected &= probe.hears(heard)?;
+        }
+        if connected {
             return Ok(());
         }
     }
