@@ -15,6 +15,7 @@ pub mod conncount;
 pub mod conntrack;
 pub mod enforce;
 pub mod flows;
+pub mod kernel;
 pub mod nft;
 pub mod skb;
 pub mod world;
