@@ -38,8 +38,8 @@ pub fn describe(
 ) {
     let rules: Vec<&Rule> = ruleset.rules().map(|(_, _, rule)| rule).collect();
     hits.rules = rule_hits(scene, ruleset, candidate);
-    hits.chains = candidate.machine.chains();
-    hits.objects = candidate.machine.objects();
+    hits.chains = candidate.judge.chains();
+    hits.objects = candidate.judge.objects();
     hits.verdicts = candidate.verdicts;
     let names = Names { rules: &hits.rules, chains: &hits.chains };
     hits.findings = finding_outcomes(scene, &rules, candidate, found.0, &names);
@@ -77,7 +77,7 @@ fn rule_hits(scene: &Scene<'_>, ruleset: &Ruleset, candidate: &Candidate) -> Vec
     (0u32..)
         .zip(with_tally)
         .map(|(number, ((table, chain, rule), tally))| {
-            let (packets, bytes) = candidate.machine.counters(number);
+            let (packets, bytes) = candidate.judge.counters(number);
             let state = match (rule.unknown.is_empty(), packets) {
                 (false, _) => RuleState::Unknown,
                 (true, 0) => RuleState::NeverHit,

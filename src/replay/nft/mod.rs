@@ -59,7 +59,7 @@ struct PreparedRule {
     steps: Vec<Step>,
     /// Packets and bytes for which every statement matched.
     matched: (u64, u64),
-    /// Place of the first counter among the steps.
+    /// Place of the last counter among the steps.
     counter: Option<usize>,
 }
 
@@ -68,7 +68,7 @@ struct PreparedRule {
 pub struct Judged {
     /// What it decided.
     pub act: Act,
-    /// The rule was hit: its first counter counted the packet or, if it has none, all its statements matched.
+    /// The rule was hit: its last counter counted the packet or, if it has none, all its statements matched.
     pub hit: bool,
 }
 
@@ -157,7 +157,7 @@ impl PreparedTable {
         self.rule(chain, rule).map_or((0, 0), |rule| rule.matched)
     }
 
-    /// What a rule is said to have counted: its first counter or, if it has none, the packets that matched it.
+    /// What a rule is said to have counted: its last counter or, if it has none, the packets that matched it.
     pub fn tally(&self, chain: ChainId, rule: usize) -> (u64, u64) {
         let found = self.rule(chain, rule);
         found.and_then(|rule| rule.steps.get(rule.counter?)?.tally()).unwrap_or_else(|| self.matched(chain, rule))
@@ -187,7 +187,7 @@ impl PreparedTable {
 
 impl PreparedRule {
     fn new(steps: Vec<Step>) -> Self {
-        let counter = steps.iter().position(|step| step.tally().is_some());
+        let counter = steps.iter().rposition(|step| step.tally().is_some());
         Self { steps, matched: (0, 0), counter }
     }
 
