@@ -118,7 +118,7 @@ pub(super) enum Step {
     Verdict(Verdict),
     VerdictMap(Box<Lookup>),
     SetMeta(Meta, Box<Load>),
-    SetCt(Ct, Box<Load>),
+    SetCt(Ct, Option<bool>, Box<Load>),
     SetPayload(Box<(Read, Load)>),
     SetTcpOption {
         kind: u8,
@@ -187,7 +187,7 @@ impl Maker<'_> {
             Statement::Verdict(verdict) => Step::Verdict(*verdict),
             Statement::VerdictMap { key, set } => Step::VerdictMap(lookup(key, *set)),
             Statement::SetMeta { key, value } => Step::SetMeta(*key, boxed(value)),
-            Statement::SetCt { key, value, .. } => Step::SetCt(*key, boxed(value)),
+            Statement::SetCt { key, direction, value } => Step::SetCt(*key, *direction, boxed(value)),
             Statement::SetPayload { field, value } => match Read::new(field) {
                 Some(field) => Step::SetPayload(Box::new((field, self.load(value)))),
                 None => Step::Break,
@@ -310,9 +310,9 @@ impl Step {
                 }
                 None => Flow::Break,
             },
-            Self::SetCt(key, value) => match value.number(cx) {
+            Self::SetCt(key, direction, value) => match value.number(cx) {
                 Some(value) => {
-                    set_ct(*key, value, cx.skb, cx.world);
+                    set_ct(*key, *direction, value, cx.skb, cx.world);
                     Flow::Go
                 }
                 None => Flow::Break,
@@ -405,28 +405,31 @@ fn run_exprs((left, op, right): &mut (Load, Op, Load), cx: &mut Context) -> Flow
     })
 }
 
-/// `nft_lookup_eval`. The catch-all element is asked only if the rule would break without it.
+/// `nft_lookup_eval`: with a catch-all element every key is in the set.
 #[inline]
 fn run_lookup(lookup: &mut Lookup, not: bool, cx: &mut Context) -> Flow {
-    let found = match lookup.find(cx) {
-        Found::Unreadable => return Flow::Break,
-        Found::Nothing if not => return Flow::Go,
-        Found::Element(place) if !not => Some(place),
-        Found::Nothing | Found::Element(_) => cx.sets.get(lookup.set).and_then(|set| set.catch_all(cx.skb.now_ns)),
-    };
-    match found {
-        Some(place) => run_element(cx, lookup.set, place).into(),
-        None => Flow::Break,
+    match find_or_catch(lookup, cx) {
+        Found::Unreadable => Flow::Break,
+        Found::Nothing => go_if(not),
+        Found::Element(_) if not => Flow::Break,
+        Found::Element(place) => run_element(cx, lookup.set, place).into(),
+    }
+}
+
+/// The element of a key, or else the catch-all one.
+#[inline]
+fn find_or_catch(lookup: &mut Lookup, cx: &mut Context) -> Found {
+    match lookup.find(cx) {
+        Found::Nothing => {
+            let place = cx.sets.get(lookup.set).and_then(|set| set.catch_all(cx.skb.now_ns));
+            place.map_or(Found::Nothing, Found::Element)
+        }
+        found => found,
     }
 }
 
 fn run_verdict_map(lookup: &mut Lookup, cx: &mut Context) -> Flow {
-    let place = match lookup.find(cx) {
-        Found::Unreadable => return Flow::Break,
-        Found::Element(place) => Some(place),
-        Found::Nothing => cx.sets.get(lookup.set).and_then(|set| set.catch_all(cx.skb.now_ns)),
-    };
-    let Some(place) = place else { return Flow::Break };
+    let Found::Element(place) = find_or_catch(lookup, cx) else { return Flow::Break };
     match run_element(cx, lookup.set, place) {
         Then::Go => {}
         then => return then.into(),
