@@ -83,4 +83,6 @@ pub struct World<'a> {
     pub connections: &'a mut dyn Connections,
     /// How the replayed host is wired.
     pub routes: &'a Routes,
+    /// What xtables rules share by name.
+    pub shared: &'a mut super::xt::Shared,
 }

@@ -12,6 +12,8 @@
 pub mod error;
 pub mod ipset;
 pub mod l7;
+pub mod lint;
+pub mod load;
 pub mod model;
 pub mod nft;
 pub mod xt;

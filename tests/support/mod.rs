@@ -1,6 +1,7 @@
 //! Runs the real binary in a folder of its own.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)] // each test file uses its part
 
+pub mod frames;
 pub mod tshark;
 
 use serde_json::Value;
