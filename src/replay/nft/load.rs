@@ -2,12 +2,13 @@
 
 use super::exthdr::{Family as Header, Field};
 use super::fib::{Fib, Rt};
-use super::hash::{jhash, random, scale, symmetric};
+use super::hash::{random, scale, symmetric};
 use super::meta::{ct, ct_is_host_order, ct_width, meta, meta_is_host_order, meta_width, state_bit};
 use super::packet::{Info, Read, protocol};
 use super::set::{Data, Key, RuntimeSet};
 use super::state::{State, Subject, Then, run_all};
 use super::value::{Buffer, NUMBER_WIDTH, name_number, number_of, ones};
+use crate::replay::jhash;
 use crate::replay::skb::{HookContext, Skb};
 use crate::replay::world::World;
 use crate::ruleset::model::Family;
@@ -360,7 +361,7 @@ impl Hash {
             Some(of) => {
                 let mut key = Buffer::new();
                 of.registers(cx, &mut key)?;
-                jhash(key.as_slice(), self.seed)
+                jhash::bytes(key.as_slice(), self.seed)
             }
             None => symmetric(cx.skb, &cx.info),
         };

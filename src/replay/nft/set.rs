@@ -53,11 +53,14 @@ pub(super) enum Key<'b> {
     Bytes(&'b [u8]),
 }
 
+/// First and last key of an element, fields one after the other.
+type Bounds = (Box<[u8]>, Box<[u8]>);
+
 /// An element at work.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
-    /// First and last key; `None` for the catch-all.
-    pub keys: Option<(Box<[u8]>, Box<[u8]>)>,
+    /// `None` for the catch-all.
+    pub keys: Option<Bounds>,
     pub data: Data,
     pub states: Vec<State>,
     /// Milliseconds that it lives; 0 for ever.
@@ -153,7 +156,7 @@ impl RuntimeSet {
     }
 
     /// First and last key of an element, each field in the width that the set's type has.
-    fn keys(&self, fields: &[(Vec<u8>, Vec<u8>)]) -> (Box<[u8]>, Box<[u8]>) {
+    fn keys(&self, fields: &[(Vec<u8>, Vec<u8>)]) -> Bounds {
         let (mut first, mut last) = (Vec::new(), Vec::new());
         for (place, (low, high)) in fields.iter().enumerate() {
             let width = self.widths.get(place).copied().unwrap_or(low.len());
@@ -163,7 +166,7 @@ impl RuntimeSet {
         (first.into(), last.into())
     }
 
-    fn entry(&self, element: &Element, keys: Option<(Box<[u8]>, Box<[u8]>)>) -> Entry {
+    fn entry(&self, element: &Element, keys: Option<Bounds>) -> Entry {
         let mut states: Vec<State> = element.statements.iter().filter_map(State::new).collect();
         if states.is_empty() {
             states.clone_from(&self.template);

@@ -117,6 +117,18 @@ fn interfaces_and_routes() {
         ("fib saddr oifname eth0", vec![named], ALL),
         ("fib daddr type unicast", vec![is(fib(2, FibResult::Type), 1)], ALL),
         ("rt ip nexthop", vec![is(Expr::Rt("nexthop".into()), 0x0a58_1e02)], ALL),
+        (
+            "rt mtu 65495",
+            vec![Statement::Compare { left: Expr::Rt("mtu".into()), op: Op::Eq, right: vec![0xff, 0xd7] }],
+            ALL,
+        ),
+        (
+            "osf name unknown",
+            vec![Statement::Compare { left: Expr::Osf, op: Op::Eq, right: name("unknown") }],
+            "2,4-7,34",
+        ),
+        ("tproxy", vec![Statement::Tproxy], ""),
+        ("dup", vec![Statement::Dup], ALL),
         ("rt classid 0", vec![is(Expr::Rt("classid".into()), 0)], ALL),
         ("meta skuid 0", vec![is(meta(Meta::SkUid), 0)], ""),
     ];

@@ -135,7 +135,7 @@ fn verdicts_end_a_rule() {
         let mut skb = super::Skb::new(&frames[0].1[14..], &[], 0).unwrap();
         let mut conntrack = super::Conntrack::new(super::Settings::default());
         let routes = super::Routes::default();
-        let mut world = super::World { connections: &mut conntrack, routes: &routes };
+        let mut world = super::World { connections: &mut conntrack, routes: &routes, shared: &mut Default::default() };
         let hook = super::HookContext { hook: super::Hook::Forward, in_if: None, out_if: None };
         let judged = prepared.run_rule(ChainId(0), 0, &mut skb, &hook, &mut world);
         (judged.act, judged.hit, prepared.counters(ChainId(0), 0)[0].0)
