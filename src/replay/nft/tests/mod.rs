@@ -2,6 +2,7 @@
 //! through a router with `eth0` outside and `eth1` inside.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // tests
 
+mod acts;
 mod arbitrary;
 mod build;
 mod headers;

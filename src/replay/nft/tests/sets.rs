@@ -1,6 +1,5 @@
 //! Sets and maps against the kernel's counters.
 
-use super::super::Act;
 use super::build::*;
 use super::{Replay, table};
 use crate::ruleset::model::{ChainId, Family, SetId, Verdict};
@@ -124,27 +123,4 @@ fn counters_of_rules_elements_and_objects() {
     assert_eq!(elements, [(23, 1031), (0, 0)]);
     let tallies: Vec<_> = prepared.objects().map(|object| (object.name, object.packets, object.bytes)).collect();
     assert_eq!(tallies, [("eights", Some(8), Some(265)), ("q", None, Some(100))]);
-}
-
-#[test]
-fn verdicts_end_a_rule() {
-    let ends = |statement: Statement| {
-        let rules = vec![vec![statement, counter()]];
-        let mut prepared = super::PreparedTable::new(&table(Family::Ip, rules, Vec::new(), Vec::new()));
-        let frames = super::frames(CAPTURE);
-        let mut skb = super::Skb::new(&frames[0].1[14..], &[], 0).unwrap();
-        let mut conntrack = super::Conntrack::new(super::Settings::default());
-        let routes = super::Routes::default();
-        let mut world = super::World { connections: &mut conntrack, routes: &routes, shared: &mut Default::default() };
-        let hook = super::HookContext { hook: super::Hook::Forward, in_if: None, out_if: None };
-        let judged = prepared.run_rule(ChainId(0), 0, &mut skb, &hook, &mut world);
-        (judged.act, judged.hit, prepared.counters(ChainId(0), 0)[0].0)
-    };
-    assert_eq!(ends(Statement::Verdict(Verdict::Accept)), (Act::Accept, false, 0));
-    assert_eq!(ends(Statement::Verdict(Verdict::Jump(ChainId(3)))), (Act::Jump(ChainId(3)), false, 0));
-    assert_eq!(ends(Statement::Verdict(Verdict::Continue)), (Act::Continue, true, 1));
-    assert_eq!(ends(Statement::Log), (Act::Continue, true, 1));
-    assert_eq!(ends(Statement::NoTrack), (Act::Continue, true, 1));
-    assert_eq!(ends(Statement::Unknown { what: "x".into(), stops: true }), (Act::Continue, false, 0));
-    assert_eq!(ends(Statement::Queue { bypass: true }), (Act::Queue { bypass: true }, false, 0));
 }
