@@ -3,19 +3,22 @@
 //!
 //! | file | does |
 //! |---|---|
-//! | `step`, `load` | statements and expressions made ready, and run |
+//! | `make` | makes statements and expressions ready |
+//! | `step`, `load` | run them |
 //! | `packet`, `exthdr`, `meta`, `fib`, `hash` | what expressions read |
 //! | `set`, `ranges` | sets and maps |
 //! | `state`, `object` | counters, limits, quotas: of rules, of elements, with a name |
-//! | `rewrite`, `nat` | what changes a packet |
+//! | `rewrite`, `nat`, `divert` | what changes a packet or its way |
 //!
 //! A [`PreparedTable`] is made of a table once and runs one rule at a time; going from rule to rule, chains, hooks and
 //! policies are the caller's. Times are those of the packets.
 
+mod divert;
 mod exthdr;
 mod fib;
 mod hash;
 mod load;
+mod make;
 mod meta;
 mod nat;
 mod object;
@@ -36,7 +39,8 @@ use super::skb::{HookContext, Skb};
 use super::world::World;
 use crate::ruleset::model::{Body, ChainId, Family, SetId, Table};
 use crate::ruleset::nft::{ObjectKind, SetData};
-use load::{Context, Maker};
+use load::Context;
+use make::Maker;
 use object::RuntimeObject;
 use packet::Info;
 use set::RuntimeSet;
