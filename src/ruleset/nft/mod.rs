@@ -4,6 +4,8 @@
 //! value is the big-endian bytes of its type (the kernel keeps marks and the like in host order and turns them where
 //! order matters), so that comparing bytes is comparing numbers.
 
+pub mod ast;
+
 use super::error::Place;
 use super::model::{Family, ObjectId, SetId, Verdict};
 use std::net::IpAddr;
