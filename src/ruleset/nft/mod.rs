@@ -5,6 +5,10 @@
 //! order matters), so that comparing bytes is comparing numbers.
 
 pub mod ast;
+mod lexer;
+mod parser;
+
+pub use parser::parse_script;
 
 use super::error::Place;
 use super::model::{Family, ObjectId, SetId, Verdict};
