@@ -184,6 +184,10 @@ impl<'a> Lexer<'a, '_> {
     }
 
     fn number(&mut self) -> Kind<'a> {
+        // The only words that begin with a digit: types of VLAN frames.
+        if let Some(word) = ["8021ad", "8021q"].into_iter().find(|word| self.rest.starts_with(word)) {
+            return Kind::Word(self.take(word.len()));
+        }
         let bytes = self.rest.as_bytes();
         if matches!(bytes, [b'0', b'x' | b'X', digit, ..] if digit.is_ascii_hexdigit()) {
             let digits = bytes.iter().skip(2).take_while(|byte| byte.is_ascii_hexdigit()).count();
@@ -233,8 +237,11 @@ impl<'a> Lexer<'a, '_> {
         if !run.contains(':') && run.matches('.').count() < 3 {
             return Ok(None);
         }
-        for length in (3..=run.len()).rev() {
+        for length in (2..=run.len()).rev() {
             let Some(text) = run.get(..length) else { continue };
+            if self.rest.as_bytes().get(length).is_some_and(u8::is_ascii_alphanumeric) {
+                continue;
+            }
             let kind = if let Some(mac) = mac(text) {
                 Kind::Mac(mac, text)
             } else if let Ok(v6) = text.parse() {
@@ -292,7 +299,7 @@ fn mac(text: &str) -> Option<[u8; 6]> {
 /// `1:10`, if what follows cannot go on with it.
 fn is_class(text: &str, next: Option<&u8>) -> bool {
     let part = |part: &str| (1..=4).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let ends = next.is_none_or(|byte| b" \t\r\n:-},;".contains(byte));
+    let ends = next.is_none_or(|byte| b" \t\r\n:-},;)/".contains(byte));
     ends && text.split_once(':').is_some_and(|(major, minor)| part(major) && part(minor))
 }
 

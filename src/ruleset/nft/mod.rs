@@ -7,8 +7,14 @@
 pub mod ast;
 mod lexer;
 mod parser;
+mod printer;
+#[cfg(test)]
+mod refusals;
+#[cfg(test)]
+mod round_trip;
 
 pub use parser::parse_script;
+pub use printer::{print, print_rule};
 
 use super::error::Place;
 use super::model::{Family, ObjectId, SetId, Verdict};

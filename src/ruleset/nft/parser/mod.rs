@@ -24,6 +24,7 @@ use super::lexer::{self, Kind, Token};
 use define::Defines;
 use std::collections::HashMap;
 use std::sync::Arc;
+pub(super) use words::LISTED_BARE;
 
 /// Brackets within brackets, operators in a row and the like. Rules that people write have a handful.
 const DEEPEST: u32 = 32;
@@ -195,7 +196,7 @@ impl<'a> Parser<'a> {
     }
 
     fn skip_newlines(&mut self) {
-        while self.peek() == Kind::Newline {
+        while matches!(self.peek(), Kind::Newline | Kind::Notice(_)) {
             self.bump();
         }
     }

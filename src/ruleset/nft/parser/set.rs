@@ -60,9 +60,11 @@ impl Parser<'_> {
     }
 
     fn set_part(&mut self, set: &mut Set) -> Parsed<()> {
-        if let Some(statement) = self.stateful()? {
+        while let Some(statement) = self.stateful()? {
             set.statements.push(statement);
-            return Ok(());
+            if self.at_end() {
+                return Ok(());
+            }
         }
         let word = self.word().unwrap_or("");
         match word {

@@ -65,7 +65,7 @@ pub(super) const BARE_META: &[&str] = &[
 ];
 
 /// Keys of `meta` that a listing writes without that word.
-pub(in super::super) const LISTED_BARE: &[&str] = &["iif", "oif", "iifname", "oifname", "iifgroup", "oifgroup"];
+pub(in crate::ruleset::nft) const LISTED_BARE: &[&str] = &["iif", "oif", "iifname", "oifname", "iifgroup", "oifgroup"];
 
 /// The present name of a key of `meta`.
 pub(super) fn meta_key(word: &str) -> &str {
