@@ -195,7 +195,7 @@ fn any(d: &mut Dice, place: Place) -> String {
         11 => format!("-m dscp {no}--dscp {}", d.pick(&["0", "0x2e", "10"])),
         12 => format!("-m tos {no}--tos {}", d.pick(&["0x10/0xff", "0x00/0xfc", "0xb8"])),
         13 if !place.v6 => format!("-m ecn {no}--ecn-ip-ect {}", d.range(0, 3)),
-        14 | 15 | 16 => string(d),
+        14..=16 => string(d),
         17 => format!("-m u32 {no}--u32 \"{}\"", u32_test(d, place.v6)),
         18 => {
             let (low, high) = if place.v6 { ("2001:db8:1::2", "2001:db8:2::2") } else { ("10.1.0.2", "198.18.0.2") };

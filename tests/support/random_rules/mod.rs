@@ -8,6 +8,7 @@ mod ipset;
 mod iptables;
 mod nft;
 mod packets;
+mod talk;
 
 pub use super::frames::OwnedPacket;
 use dice::Dice;
