@@ -5,14 +5,18 @@
 //! order matters), so that comparing bytes is comparing numbers.
 
 pub mod ast;
+mod fields;
 mod lexer;
+mod lower;
 mod parser;
 mod printer;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod round_trip;
+mod types;
 
+pub use lower::{Lowered, lower};
 pub use parser::parse_script;
 pub use printer::{print, print_rule};
 
