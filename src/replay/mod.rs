@@ -3,6 +3,7 @@
 //! | file | does |
 //! |---|---|
 //! | `skb` | a packet as netfilter sees it |
+//! | `defrag` | fragments into packets, for connection tracking |
 //! | `conntrack` | connections, their states and NAT |
 //! | `world` | what rules share: connections, sets, lists, the clock |
 //! | `xt`, `nft` | judge a packet by the rules of an xtables or nftables chain |
@@ -11,5 +12,6 @@
 //! Time is capture time everywhere.
 
 pub mod conntrack;
+pub mod defrag;
 pub mod skb;
 pub mod world;

@@ -1,1 +1,171 @@
-//! x
+//! The tracker against what kernel 6.18 said of the same packets.
+//!
+//! Each `data/*.pcap` was sent through a router of its own with rules on `ct state`, `ct direction` and `ct status`, and
+//! the connection table was listed after each packet. `data/*.truth` has for each packet its number, A or D (it came out
+//! at the other side or not), its length and the rules that matched; then `+` lines: entries of the table that were new
+//! or had changed (protocol, seconds left, state, tuples, flags), and `-` lines: entries that were gone.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // tests
+
+mod nat;
+mod table;
+
+use super::*;
+use crate::replay::defrag::{Defrag, Limits, Outcome, User};
+use crate::replay::skb::Skb;
+use crate::replay::world::Connections;
+use std::fmt::Write;
+
+/// Frames of a small pcap file of Ethernet frames: capture time and the packet after the link header.
+pub(super) fn packets(file: &[u8]) -> Vec<(i64, &[u8])> {
+    assert_eq!(file[..4], [0xd4, 0xc3, 0xb2, 0xa1], "little-endian, microseconds");
+    let word = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().unwrap());
+    let (mut at, mut found) = (24, Vec::new());
+    while at + 16 <= file.len() {
+        let (seconds, micros, len) = (word(at), word(at + 4), word(at + 8) as usize);
+        let frame = &file[at + 16..at + 16 + len];
+        found.push((i64::from(seconds) * 1_000_000_000 + i64::from(micros) * 1000, &frame[14..]));
+        at += 16 + len;
+    }
+    found
+}
+
+/// What is recorded of one packet.
+struct Truth<'t> {
+    /// Length and rules; `-` if no rule saw it.
+    seen: &'t str,
+    changed: Vec<&'t str>,
+    gone: Vec<&'t str>,
+}
+
+fn truths(text: &str) -> Vec<Truth<'_>> {
+    let mut found: Vec<Truth<'_>> = Vec::new();
+    for line in text.lines() {
+        match line.split_at(2) {
+            ("+ ", entry) => found.last_mut().unwrap().changed.push(entry),
+            ("- ", entry) => found.last_mut().unwrap().gone.push(entry),
+            _ => {
+                let seen = line.splitn(3, ' ').nth(2).unwrap();
+                found.push(Truth { seen, changed: Vec::new(), gone: Vec::new() });
+            }
+        }
+    }
+    found
+}
+
+/// What the recording rules would have matched.
+fn judged(tracker: &Conntrack, skb: &Skb<'_>) -> String {
+    let mut text = skb.len.to_string();
+    let state = match skb.ct_info {
+        CtInfo::None => "inv",
+        CtInfo::Untracked => "unt",
+        CtInfo::New => "new",
+        CtInfo::Established | CtInfo::EstablishedReply => "est",
+        CtInfo::Related | CtInfo::RelatedReply => "rel",
+    };
+    write!(text, " {state}").unwrap();
+    if let Some(conn) = skb.ct.and_then(|id| tracker.get(id)) {
+        text += if skb.ct_info.is_reply() { " reply" } else { " orig" };
+        let names = [
+            (status::EXPECTED, " expected"),
+            (status::SEEN_REPLY, " seen"),
+            (status::ASSURED, " assured"),
+            (status::CONFIRMED, " confirmed"),
+            (status::SRC_NAT, " snat"),
+            (status::DST_NAT, " dnat"),
+            (status::DYING, " dying"),
+        ];
+        names.iter().filter(|(bit, _)| conn.status & bit != 0).for_each(|(_, name)| text += name);
+    }
+    text
+}
+
+/// An entry as recorded, without its time.
+fn listed(tracker: &Conntrack, conn: &Conn) -> String {
+    let [original, answers] = conn.tuples;
+    let side = |t: Tuple| format!("{}>{} {},{}", t.src, t.dst, t.src_port, t.dst_port);
+    let state = tracker.tcp_state(conn.id).map_or(String::from("-"), |state| format!("{state:?}"));
+    let mut flags = String::new();
+    if conn.status & status::SEEN_REPLY == 0 {
+        flags += " UNREPLIED";
+    }
+    if conn.status & status::ASSURED != 0 {
+        flags += " ASSURED";
+    }
+    format!("{} {state} {} {}{flags}", original.protocol, side(original), side(answers))
+}
+
+/// Runs a capture through the tracker, and compares with the record: everything about packets, and about entries
+/// everything that changed. `drops` says which packets the recording ruleset dropped.
+fn check(name: &str, file: &[u8], truth: &str, settings: Settings) {
+    let (packets, truths) = (packets(file), truths(truth));
+    assert_eq!(packets.len(), truths.len(), "{name}");
+    let (mut tracker, mut defrag) = (Conntrack::new(settings), Defrag::new(Limits::default()));
+    let mut wrong = String::new();
+    for (n, ((now_ns, packet), truth)) in packets.iter().zip(&truths).enumerate() {
+        let mut skb = Skb::new(packet, &[], *now_ns).unwrap();
+        let seen = match defrag.push(&skb, User::Prerouting, n as u64) {
+            Outcome::Pass => pass(&mut tracker, &mut skb),
+            Outcome::Whole(whole) => pass(&mut tracker, &mut whole.skb().unwrap()),
+            Outcome::Held | Outcome::Dropped => String::from("-"),
+        };
+        if seen != truth.seen {
+            writeln!(wrong, "{}: {seen}; the kernel: {}", n + 1, truth.seen).unwrap();
+        }
+        compare_table(&tracker, n + 1, *now_ns, truth, &mut wrong);
+    }
+    assert!(wrong.is_empty(), "{name}:\n{wrong}");
+}
+
+/// Forwards a packet. The recording ruleset drops TCP to port 9 after its other rules.
+fn pass(tracker: &mut Conntrack, skb: &mut Skb<'_>) -> String {
+    if tracker.track(skb) == Verdict::Drop {
+        return String::from("-");
+    }
+    let seen = judged(tracker, skb);
+    if skb.headers.protocol == Some(6) && skb.transport().get(2..4) == Some(&[0, 9]) {
+        tracker.forget(skb);
+    } else {
+        tracker.confirm(skb);
+    }
+    seen
+}
+
+fn compare_table(tracker: &Conntrack, n: usize, now_ns: i64, truth: &Truth<'_>, wrong: &mut String) {
+    let entries: Vec<_> = tracker.table.confirmed().filter(|conn| conn.expires_ns > now_ns).collect();
+    for expected in &truth.changed {
+        let (seconds, expected) = expected.split_once(' ').unwrap();
+        let seconds: i64 = seconds.parse().unwrap();
+        let left = |conn: &&Conn| (conn.expires_ns - now_ns) / 1_000_000_000;
+        let same = entries.iter().find(|conn| listed(tracker, conn) == *expected);
+        match same.map(|conn| left(conn)) {
+            Some(left) if (left - seconds).abs() <= 1 => {}
+            left => {
+                let flow = expected.split(' ').nth(2).unwrap();
+                let ours: Vec<_> =
+                    entries.iter().map(|conn| listed(tracker, conn)).filter(|e| e.contains(flow)).collect();
+                writeln!(wrong, "{n}: kernel has {expected} for {seconds} s; here {left:?} s of {ours:?}").unwrap();
+            }
+        }
+    }
+    for gone in &truth.gone {
+        if entries.iter().any(|conn| listed(tracker, conn) == *gone) {
+            writeln!(wrong, "{n}: still has {gone}").unwrap();
+        }
+    }
+}
+
+macro_rules! recorded {
+    ($($name:ident $settings:expr;)*) => {$(
+        #[test]
+        fn $name() {
+            let file = include_bytes!(concat!("data/", stringify!($name), ".pcap"));
+            let truth = include_str!(concat!("data/", stringify!($name), ".truth"));
+            check(stringify!($name), file, truth, $settings);
+        }
+    )*};
+}
+
+recorded! {
+    micro Settings::default();
+}
