@@ -14,6 +14,7 @@ use super::*;
 use crate::replay::defrag::{Defrag, Limits, Outcome, User};
 use crate::replay::skb::Skb;
 use crate::replay::world::Connections;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// Frames of a small pcap file of Ethernet frames: capture time and the packet after the link header.
@@ -95,13 +96,12 @@ fn listed(tracker: &Conntrack, conn: &Conn) -> String {
     format!("{} {state} {} {}{flags}", original.protocol, side(original), side(answers))
 }
 
-/// Runs a capture through the tracker, and compares with the record: everything about packets, and about entries
-/// everything that changed. `drops` says which packets the recording ruleset dropped.
+/// Runs a capture through the tracker, and compares packets and the whole table with the record.
 fn check(name: &str, file: &[u8], truth: &str, settings: Settings) {
     let (packets, truths) = (packets(file), truths(truth));
     assert_eq!(packets.len(), truths.len(), "{name}");
     let (mut tracker, mut defrag) = (Conntrack::new(settings), Defrag::new(Limits::default()));
-    let mut wrong = String::new();
+    let (mut wrong, mut kernel) = (String::new(), Listed::new());
     for (n, ((now_ns, packet), truth)) in packets.iter().zip(&truths).enumerate() {
         let mut skb = Skb::new(packet, &[], *now_ns).unwrap();
         let seen = match defrag.push(&skb, User::Prerouting, n as u64) {
@@ -112,7 +112,7 @@ fn check(name: &str, file: &[u8], truth: &str, settings: Settings) {
         if seen != truth.seen {
             writeln!(wrong, "{}: {seen}; the kernel: {}", n + 1, truth.seen).unwrap();
         }
-        compare_table(&tracker, n + 1, *now_ns, truth, &mut wrong);
+        compare_table(&tracker, n + 1, *now_ns, truth, &mut kernel, &mut wrong);
     }
     assert!(wrong.is_empty(), "{name}:\n{wrong}");
 }
@@ -133,30 +133,36 @@ fn pass(tracker: &mut Conntrack, skb: &mut Skb<'_>) -> String {
 
 /// The table was listed so long after its packet, at most.
 const LISTING_NS: i64 = 100_000_000;
+const SECOND_NS: i64 = 1_000_000_000;
 
-fn compare_table(tracker: &Conntrack, n: usize, now_ns: i64, truth: &Truth<'_>, wrong: &mut String) {
-    let entries: Vec<_> = tracker.table.confirmed().filter(|conn| conn.expires_ns > now_ns).collect();
-    for expected in &truth.changed {
-        let (seconds, expected) = expected.split_once(' ').unwrap();
-        let seconds: i64 = seconds.parse().unwrap();
-        let left = |conn: &&Conn| (conn.expires_ns - now_ns) / 1_000_000_000;
-        let same = entries.iter().find(|conn| listed(tracker, conn) == *expected);
-        match same.map(|conn| left(conn)) {
-            Some(left) if (left - seconds).abs() <= 1 => {}
-            left => {
-                let flow = expected.split(' ').nth(2).unwrap();
-                let ours: Vec<_> =
-                    entries.iter().map(|conn| listed(tracker, conn)).filter(|e| e.contains(flow)).collect();
-                writeln!(wrong, "{n}: kernel has {expected} for {seconds} s; here {left:?} s of {ours:?}").unwrap();
-            }
+/// Entries that the kernel has, with the time when they go.
+type Listed<'t> = BTreeMap<&'t str, i64>;
+
+fn compare_table<'t>(
+    tracker: &Conntrack,
+    n: usize,
+    now_ns: i64,
+    truth: &Truth<'t>,
+    kernel: &mut Listed<'t>,
+    wrong: &mut String,
+) {
+    truth.gone.iter().for_each(|gone| drop(kernel.remove(gone)));
+    for changed in &truth.changed {
+        let (seconds, entry) = changed.split_once(' ').unwrap();
+        kernel.insert(entry, now_ns + seconds.parse::<i64>().unwrap() * SECOND_NS);
+    }
+    let entries = tracker.table.confirmed().filter(|conn| conn.expires_ns > now_ns);
+    let mut ours: BTreeMap<String, i64> = entries.map(|conn| (listed(tracker, conn), conn.expires_ns)).collect();
+    for (entry, expires_ns) in kernel.iter() {
+        let our_ns = ours.remove(*entry);
+        if our_ns.is_none_or(|our_ns| (our_ns - expires_ns).abs() > 3 * SECOND_NS) {
+            let left = |ns: i64| (ns - now_ns) / SECOND_NS;
+            writeln!(wrong, "{n}: kernel has {entry} for {} s, here {:?}", left(*expires_ns), our_ns.map(left))
+                .unwrap();
         }
     }
-    for gone in &truth.gone {
-        let stays = |conn: &&&Conn| conn.expires_ns > now_ns + LISTING_NS;
-        if entries.iter().filter(stays).any(|conn| listed(tracker, conn) == *gone) {
-            writeln!(wrong, "{n}: still has {gone}").unwrap();
-        }
-    }
+    ours.retain(|_, expires_ns| *expires_ns > now_ns + LISTING_NS);
+    ours.keys().for_each(|entry| writeln!(wrong, "{n}: only here: {entry}").unwrap());
 }
 
 macro_rules! recorded {
