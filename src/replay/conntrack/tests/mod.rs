@@ -7,6 +7,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // tests
 
+mod hostile;
 mod nat;
 mod table;
 
@@ -176,16 +177,42 @@ macro_rules! recorded {
     )*};
 }
 
-recorded! {
-    micro Settings::default();
+/// What the recording host had set for `times`: seconds that a test can wait for.
+fn short_times() -> Settings {
+    let mut settings = Settings::default();
+    let times = &mut settings.timeouts;
+    (times.udp, times.udp_stream, times.icmp) = (2 * SECOND_NS, 4 * SECOND_NS, SECOND_NS);
+    let tcp = &mut times.tcp;
+    (tcp.syn_sent, tcp.syn_recv, tcp.established) = (2 * SECOND_NS, SECOND_NS, 4 * SECOND_NS);
+    (tcp.fin_wait, tcp.time_wait, tcp.close) = (2 * SECOND_NS, SECOND_NS, SECOND_NS);
+    tcp.unacknowledged = 3 * SECOND_NS;
+    settings
 }
 
-#[test]
-fn lab() {
-    let Ok(names) = std::env::var("LAB") else { return };
-    for name in names.split(' ') {
-        let file = std::fs::read(format!("/tmp/ctlab/{name}.pcap")).unwrap();
-        let truth = std::fs::read_to_string(format!("/tmp/ctlab/{name}.truth")).unwrap();
-        check(name, &file, &truth, Settings::default());
-    }
+recorded! {
+    // One of each of many things.
+    micro Settings::default();
+    // The same with its wrong checksum, which the other record has put right.
+    keepcsum Settings { checksums: Checksums::Verified, ..Settings::default() };
+    // UDP, UDP-Lite, ICMP requests and answers, GRE, other protocols; cut headers; packets to oneself; a dropped SYN.
+    datagrams Settings::default();
+    // ICMP errors about known and unknown packets, cut and absurd quotes; every kind of ICMPv6; extension headers.
+    errors Settings::default();
+    discovery_and_udplite Settings::default();
+    sctp Settings::default();
+    // TCP: connections by the book, disturbed by random flags, numbers, windows, options and repetitions.
+    tcp Settings::default();
+    tcp6 Settings::default();
+    liberal Settings { tcp_be_liberal: true, ..Settings::default() };
+    strict Settings { tcp_loose: false, ..Settings::default() };
+    simultaneous_open Settings::default();
+    challenge_acks Settings::default();
+    ignored_syns Settings::default();
+    // Entries that expire, by the clock.
+    times short_times();
+    // Fragments in every order, twice, overlapping, with two ends, of odd lengths, with ECN.
+    fragments4 Settings::default();
+    fragments6 Settings::default();
+    // Fragments between which 63, and 64, others of the same sender came.
+    distance Settings::default();
 }
