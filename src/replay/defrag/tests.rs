@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // tests
 
 use super::*;
+use crate::packet::checksum::Sum;
 use proptest::prelude::*;
 
 const SECOND_NS: i64 = 1_000_000_000;
@@ -108,5 +109,3 @@ proptest! {
         }
     }
 }
-
-use crate::packet::checksum::Sum;

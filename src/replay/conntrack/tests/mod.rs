@@ -147,7 +147,9 @@ fn compare_table<'t>(
     kernel: &mut Listed<'t>,
     wrong: &mut String,
 ) {
-    truth.gone.iter().for_each(|gone| drop(kernel.remove(gone)));
+    for gone in &truth.gone {
+        kernel.remove(gone);
+    }
     for changed in &truth.changed {
         let (seconds, entry) = changed.split_once(' ').unwrap();
         kernel.insert(entry, now_ns + seconds.parse::<i64>().unwrap() * SECOND_NS);

@@ -80,9 +80,15 @@ fn entries_are_found_until_they_expire() {
 fn dead_entries_do_not_pile_up() {
     let mut tracker = Conntrack::new(Settings::default());
     for n in 0..10_000 {
-        send(&mut tracker, &udp(false, (n % 60_000) as u16), NOW + n * SECOND_NS);
+        let packet = udp(false, n as u16);
+        let mut skb = Skb::new(&packet, &[], NOW + n * SECOND_NS).unwrap();
+        tracker.track(&mut skb);
+        let elsewhere = Some((IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 1])));
+        tracker.nat_setup(&skb, Manip::Src, &NatRange { addresses: elsewhere, ..NatRange::default() });
+        tracker.confirm(&mut skb);
     }
     assert!(tracker.len() < 100, "{}", tracker.len());
+    assert!(tracker.sources.len() < 2000, "{}", tracker.sources.len());
 }
 
 #[test]
