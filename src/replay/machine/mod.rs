@@ -317,11 +317,9 @@ impl Machine {
         }
         let Some(packet) = reject_reply(skb, how) else { return };
         let Some(mut reply) = Skb::new(&packet, &[], skb.now_ns) else { return };
-        if how == Reject::TcpReset {
-            self.conntrack.attach(&mut reply, skb);
-            if let Some(id) = skb.ct {
-                self.conntrack.set_closing(id, skb.now_ns);
-            }
+        self.conntrack.attach(&mut reply, skb);
+        if let (Reject::TcpReset, Some(id)) = (how, skb.ct) {
+            self.conntrack.set_closing(id, skb.now_ns);
         }
         self.strings.next_packet();
         let _ = self.send(&mut reply, hits);

@@ -26,7 +26,12 @@ fn judge<T>(
         conntrack.track(&mut skb);
     }
     let routes = Routes::default();
-    let mut world = World { connections: &mut conntrack, routes: &routes, shared: &mut Default::default() };
+    let mut world = World {
+        connections: &mut conntrack,
+        routes: &routes,
+        shared: &mut Default::default(),
+        strings: &mut Default::default(),
+    };
     let hook = HookContext { hook: Hook::Prerouting, in_if: Some("eth0".into()), out_if: None };
     let judged = prepared.run_rule(ChainId(0), 0, &mut skb, &hook, &mut world);
     look(judged, &prepared, &skb, &conntrack)
@@ -149,7 +154,12 @@ fn vlan_tags_are_read_as_if_they_were_there() {
         let mut skb = Skb::new(&frames[0].1[14..], &frames[0].1[..14], 0).unwrap();
         skb.vlan = vlan;
         let mut conntrack = Conntrack::new(Settings::default());
-        let mut world = World { connections: &mut conntrack, routes: &routes, shared: &mut Default::default() };
+        let mut world = World {
+            connections: &mut conntrack,
+            routes: &routes,
+            shared: &mut Default::default(),
+            strings: &mut Default::default(),
+        };
         let hits = [0, 1].map(|rule| prepared.run_rule(ChainId(0), rule, &mut skb, &hook, &mut world).hit);
         assert_eq!(hits, expected);
     }

@@ -251,7 +251,7 @@ proptest! {
             let Some(mut skb) = Skb::new(bytes, &[0; 14], *time) else { continue };
             conntrack.track(&mut skb);
             for rule in 0..count {
-                let mut world = World { connections: &mut conntrack, routes: &routes, shared: &mut Default::default() };
+                let mut world = World { connections: &mut conntrack, routes: &routes, shared: &mut Default::default(), strings: &mut Default::default() };
                 let before = prepared.matched(ChainId(0), rule);
                 prepared.run_rule(ChainId(0), rule, &mut skb, &hook, &mut world);
                 prop_assert!(prepared.matched(ChainId(0), rule).0 <= before.0 + 1);

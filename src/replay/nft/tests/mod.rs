@@ -88,7 +88,12 @@ impl Replay {
             let name = |addr: IpAddr| Some(if inside.contains(&addr) { "eth1".into() } else { "eth0".into() });
             let hook = HookContext { hook: Hook::Forward, in_if: name(skb.src()), out_if: name(skb.dst()) };
             for (rule, hits) in hits.iter_mut().enumerate() {
-                let mut world = World { connections: &mut conntrack, routes: &routes, shared: &mut Default::default() };
+                let mut world = World {
+                    connections: &mut conntrack,
+                    routes: &routes,
+                    shared: &mut Default::default(),
+                    strings: &mut Default::default(),
+                };
                 let judged = prepared.run_rule(ChainId(0), rule, &mut skb, &hook, &mut world);
                 assert_eq!(judged.act, Act::Continue);
                 if judged.hit {
