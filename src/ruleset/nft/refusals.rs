@@ -186,6 +186,19 @@ fn warnings_of_listings_stay_before_their_table() {
     assert_eq!(print(&parse_script(text, &Arc::from("f")).unwrap()), text);
 }
 
+/// The layout is what nft 1.0.6 lists.
+#[test]
+fn chains_without_a_name_are_kept() {
+    let text = "table ip t {\n\tchain c {\n\t\ttcp dport 22 counter packets 0 bytes 0 jump {\n\
+                \t\t\tip saddr 10.0.0.1 accept comment \"x\"\n\t\t\tdrop\n\t\t} # handle 5\n\
+                \t\ttcp dport 5 goto {\n\t\t\tcounter\n\t\t}\n\t}\n}\n";
+    let script = parse_script(text, &Arc::from("f")).unwrap();
+    assert_eq!(print(&script), text);
+    let one_line = "add rule ip t c tcp dport 22 jump { ip saddr 10.0.0.1 accept; drop; }\n";
+    assert_eq!(print(&parse_script(one_line, &Arc::from("f")).unwrap()), one_line);
+    assert!(rule_refusal(&"jump { ".repeat(100_000)).contains("too deep"));
+}
+
 #[test]
 fn flowtables_are_kept() {
     let text = "table inet t {\n\tflowtable ft {\n\t\thook ingress priority filter - 3\n\t\tdevices = { d0, lo }\n\
