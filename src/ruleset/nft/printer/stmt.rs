@@ -269,8 +269,10 @@ fn address(out: &mut String, to: Option<&Expr>, port: Option<&Expr>, brackets: b
         }
     }
     if let Some(port) = port {
-        out.push(':');
-        end(out, port);
+        let mut text = String::new();
+        expr(&mut text, port);
+        // `::1` beside the colon would be another address.
+        put(out, format_args!(":{}{text}", if text.starts_with(':') { " " } else { "" }));
     }
 }
 
