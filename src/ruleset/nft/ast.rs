@@ -59,6 +59,7 @@ pub struct Command {
 
 /// What a command asks for.
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant)] // most commands of a script are the large ones
 pub enum CommandKind {
     /// `table …`, `add table …`, `create table …`, with or without a block. A table of the same family and name gets
     /// the block's contents added.

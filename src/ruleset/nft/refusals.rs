@@ -35,7 +35,7 @@ fn errors_say_where_and_what_was_expected() {
         "f:3:12: `10.0.0.300` is not an IPv4 address: expected four numbers up to 255"
     );
     assert_eq!(rule_refusal("jump"), "f:3:7: expected the name of a chain, found the end of the line");
-    assert_eq!(rule_refusal("dnat 10.0.0.1"), "f:3:8: expected `to` and an address, found `10.0.0.1`");
+    assert_eq!(rule_refusal("dnat to"), "f:3:10: expected a value, found the end of the line");
     assert_eq!(
         rule_refusal("iifname \"a\" ;; € accept"),
         "f:3:18: expected a word, a number or an operator, found '€'"
@@ -106,6 +106,12 @@ fn variables_cannot_expand_without_bound() {
         writeln!(script, "define a{level} = {{ {uses} }}").unwrap();
     }
     assert!(refusal(&script).contains("variables expand to too much"));
+    let long = format!(
+        "define a = \"{}\"\n{}",
+        "x".repeat(1 << 20),
+        "define b = { $a, $a, $a, $a }\nundefine b\n".repeat(100)
+    );
+    assert!(refusal(&long).contains("variables expand to too much"));
 }
 
 #[test]
@@ -154,10 +160,43 @@ fn forms_of_other_versions_are_kept() {
     }
 }
 
+/// Older forms are printed in the present one.
+#[test]
+fn old_forms_become_new_ones() {
+    let forms = [
+        ("snat ip saddr map { 10.0.0.1 : 10.1.0.1 }", "snat to ip saddr map { 10.0.0.1 : 10.1.0.1 }"),
+        ("dnat 10.0.0.1 : 80", "dnat to 10.0.0.1:80"),
+        ("redirect to 80", "redirect to :80"),
+        ("queue num 1 bypass", "queue flags bypass to 1"),
+        ("set update ip saddr timeout 5s @s", "update @s { ip saddr timeout 5s }"),
+        ("meta secpath exists", "meta ipsec exists"),
+        ("mark and 0x3 eq 1", "meta mark & 0x3 == 1"),
+        ("quota until 5 kbytes", "quota 5 kbytes"),
+        ("tcp option sack-permitted exists", "tcp option sack-perm exists"),
+    ];
+    for (old, new) in forms {
+        let text = |rule: &str| format!("table inet t {{\n\tchain c {{\n\t\t{rule}\n\t}}\n}}\n");
+        assert_eq!(print(&parse_script(&text(old), &Arc::from("f")).unwrap()), text(new));
+    }
+}
+
 #[test]
 fn warnings_of_listings_stay_before_their_table() {
     let text = "# Warning: table ip filter is managed by iptables-nft, do not touch!\ntable ip filter {\n}\n";
     assert_eq!(print(&parse_script(text, &Arc::from("f")).unwrap()), text);
+}
+
+/// The layout is what nft 1.0.6 lists.
+#[test]
+fn chains_without_a_name_are_kept() {
+    let text = "table ip t {\n\tchain c {\n\t\ttcp dport 22 counter packets 0 bytes 0 jump {\n\
+                \t\t\tip saddr 10.0.0.1 accept comment \"x\"\n\t\t\tdrop\n\t\t} # handle 5\n\
+                \t\ttcp dport 5 goto {\n\t\t\tcounter\n\t\t}\n\t}\n}\n";
+    let script = parse_script(text, &Arc::from("f")).unwrap();
+    assert_eq!(print(&script), text);
+    let one_line = "add rule ip t c tcp dport 22 jump { ip saddr 10.0.0.1 accept; drop; }\n";
+    assert_eq!(print(&parse_script(one_line, &Arc::from("f")).unwrap()), one_line);
+    assert!(rule_refusal(&"jump { ".repeat(100_000)).contains("too deep"));
 }
 
 #[test]

@@ -1,9 +1,14 @@
 //! Listings that nft 1.0.6 printed of rules in a kernel, and the scripts that were loaded for them: what is read and
 //! printed again is the same text.
 
+#![allow(clippy::unwrap_used)] // tests
+
 use super::{parse_script, print};
 use proptest::prelude::*;
 use std::sync::Arc;
+
+/// Rules that are damaged and read.
+const DAMAGED: usize = 20_000;
 
 fn parsed_and_printed(text: &str) -> String {
     match parse_script(text, &Arc::from("script.nft")) {
@@ -252,5 +257,47 @@ fn cut_listings_are_refused() {
         let text = &listing[..cut];
         let open = text.matches('{').count() > text.matches('}').count();
         assert!(!open || parse_script(text, &file).is_err(), "{text}");
+    }
+}
+
+/// Real rules with parts left out, doubled, or taken from other rules.
+#[test]
+fn damaged_rules_are_stable() {
+    let texts = [
+        include_str!("testdata/rules.list"),
+        include_str!("testdata/objects.list"),
+        include_str!("testdata/rules.nft"),
+        include_str!("testdata/iptables.list"),
+    ];
+    let lines: Vec<&str> = texts.iter().flat_map(|text| text.lines()).filter(|line| line.starts_with("\t\t")).collect();
+    let parts = |line: &'static str| -> Vec<&'static str> {
+        line.split_inclusive(|c: char| " ,:/-.{}()[]@&|".contains(c)).collect()
+    };
+    // A fixed sequence (xorshift), so that a failure can be had again.
+    let mut state = 88_172_645_463_325_252_u64;
+    let mut draw = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % below as u64).unwrap()
+    };
+    for _ in 0..DAMAGED {
+        let mut rule = parts(lines[draw(lines.len())]);
+        let other = parts(lines[draw(lines.len())]);
+        for _ in 0..=draw(3) {
+            let (at, part) = (draw(rule.len()), other[draw(other.len())]);
+            match draw(3) {
+                0 if rule.len() > 1 => drop(rule.remove(at)),
+                1 => rule.insert(at, part),
+                _ => rule[at] = part,
+            }
+        }
+        let rule = rule.concat();
+        for text in [
+            format!("table ip t {{ chain c {{\n{rule}\n}} }}\n"),
+            format!("add set ip t s {{\ntype mark; {rule}\n}}\n"),
+        ] {
+            assert_stable(&text).unwrap_or_else(|error| panic!("{text}\n{error}"));
+        }
     }
 }

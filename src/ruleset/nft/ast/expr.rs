@@ -1,7 +1,7 @@
 //! Expressions: what a packet is asked, and the values it is compared with.
 
 use super::super::Op;
-use super::{Name, Pos, Stmt};
+use super::{Name, Pos, Rule, Stmt};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// An expression where it stands.
@@ -307,6 +307,13 @@ pub enum Verdict {
     Jump(Name),
     /// `goto CHAIN`
     Goto(Name),
+    /// `jump { … }` or `goto { … }`: into a chain without a name. Only as a statement, never in a map.
+    Block {
+        /// `goto`, not `jump`.
+        goto: bool,
+        /// Its rules.
+        rules: Vec<Rule>,
+    },
 }
 
 /// An element of a set or map, of a block, a rule or `add @set { … }`.

@@ -133,7 +133,9 @@ impl Parser<'_> {
 
     fn nat(&mut self, kind: NatKind) -> Parsed<StmtKind> {
         self.bump();
-        let family = self.accept_any(&["ip", "ip6"]);
+        // In the older `snat ip saddr map { … }` the word belongs to what follows.
+        let ends_head = matches!(self.word_at(1), Some("to" | "addr" | "interval" | "prefix"));
+        let family = if ends_head { self.accept_any(&["ip", "ip6"]) } else { None };
         let mut nat = NatStmt {
             kind,
             family,
@@ -151,13 +153,13 @@ impl Parser<'_> {
         }
         nat.interval = self.accept_word("interval");
         nat.prefix = self.accept_word("prefix");
+        // The older form goes without `to`.
         let must_say = matches!(kind, NatKind::Snat | NatKind::Dnat);
-        if self.accept_word("to") {
+        if self.accept_word("to") || must_say {
             (nat.address, nat.port) = self.address_and_port()?;
-        } else if must_say && !self.at_end() {
-            return Err(self.unexpected("`to` and an address"));
-        } else if must_say {
-            return Err(self.unexpected("`to` and an address or port"));
+        }
+        if kind == NatKind::Redirect && nat.port.is_none() {
+            nat.port = nat.address.take();
         }
         while let Some(flag) = self.accept_any(NAT_FLAGS) {
             nat.flags.push(flag);

@@ -1,12 +1,15 @@
 //! `define`, `redefine` and `undefine`, and what `$name` stands for.
 
-use super::super::ast::{Element, Expr, ExprKind, Name, Pos};
+use super::super::ast::{Element, Expr, ExprKind, Name, Pos, StmtKind, Verdict};
 use super::super::lexer::Kind;
 use super::{DEEPEST, Parsed, Parser};
 use std::collections::HashMap;
 
 /// Parts of expressions that all variables of a script may expand to.
 const MOST_EXPANDED: usize = 1 << 20;
+
+/// Bytes of a text that count as nothing beside what holds it.
+const WEIGHTLESS: usize = 64;
 
 /// What names stand for, innermost block last.
 #[derive(Default)]
@@ -115,9 +118,10 @@ impl Parser<'_> {
                 }
                 _ => result.extend(["$", part]),
             }
-            // nft cuts a prefix at 127 characters; what expands to more than that is not worth keeping.
-            let cut = result.char_indices().nth(4096).map_or(result.len(), |(at, _)| at);
-            result.truncate(cut);
+            // nft refuses a prefix of more than 127 characters; what expands to more than that need not be complete.
+            if result.len() > 1024 {
+                break;
+            }
         }
         result
     }
@@ -128,11 +132,19 @@ impl Parser<'_> {
     }
 }
 
-/// Depth of an expression that may stand in a define; adds its parts to `parts`.
+/// Depth of an expression that may stand in a define; adds its parts to `parts`, long texts by their length.
 fn measure(value: &Expr, parts: &mut usize) -> usize {
     *parts = parts.saturating_add(1);
     let mut of = |inner: &Expr| measure(inner, parts);
     let inner = match &value.kind {
+        ExprKind::Symbol(text) | ExprKind::Text(text) | ExprKind::Number(text) | ExprKind::Time(text) => {
+            *parts = parts.saturating_add(text.len() / WEIGHTLESS);
+            0
+        }
+        ExprKind::SymbolPrefix(text) => {
+            *parts = parts.saturating_add(text.len() / WEIGHTLESS);
+            0
+        }
         ExprKind::Group(a) | ExprKind::Prefix(a, _) => of(a),
         ExprKind::Range(a, b) => of(a).max(of(b)),
         ExprKind::Map { key, map } => of(key).max(of(map)),
@@ -140,14 +152,29 @@ fn measure(value: &Expr, parts: &mut usize) -> usize {
         ExprKind::Masked { value, mask } => of(value).max(of(mask)),
         ExprKind::Concat(list) | ExprKind::List(list) => list.iter().map(of).max().unwrap_or(0),
         ExprKind::Jhash { of: hashed, .. } => of(hashed),
-        ExprKind::Set(elements) => elements.iter().map(|element| measure_element(element, &mut of)).max().unwrap_or(0),
+        ExprKind::Set(elements) => elements.iter().map(|element| measure_element(element, parts)).max().unwrap_or(0),
         _ => 0,
     };
     inner.saturating_add(1)
 }
 
-fn measure_element(element: &Element, of: &mut impl FnMut(&Expr) -> usize) -> usize {
-    of(&element.key).max(element.data.as_ref().map_or(0, of))
+fn measure_element(element: &Element, parts: &mut usize) -> usize {
+    let comment = element.comment.as_ref().map_or(0, String::len) / WEIGHTLESS;
+    *parts = parts.saturating_add(comment).saturating_add(element.statements.len());
+    let mut depth = measure(&element.key, parts);
+    for statement in &element.statements {
+        if let StmtKind::Object { name, .. } = &statement.kind {
+            depth = depth.max(measure(name, parts));
+        }
+    }
+    match &element.data {
+        Some(Expr { kind: ExprKind::Verdict(Verdict::Jump(chain) | Verdict::Goto(chain)), .. }) => {
+            *parts = parts.saturating_add(chain.text.len() / WEIGHTLESS);
+            depth
+        }
+        Some(data) => depth.max(measure(data, parts)),
+        None => depth,
+    }
 }
 
 /// An element that is a set itself stands for the elements of that set.

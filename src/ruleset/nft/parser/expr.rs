@@ -171,6 +171,7 @@ impl<'a> Parser<'a> {
     pub(super) fn literal(&mut self) -> Parsed<Expr> {
         let pos = self.pos();
         let kind = match self.peek() {
+            Kind::Word("meta") => return Err(self.not_a_question("meta")),
             Kind::Word(text) => ExprKind::Symbol(text.to_owned()),
             Kind::WordPrefix(text) => ExprKind::SymbolPrefix(text.to_owned()),
             Kind::Text(text) => ExprKind::Text(text.to_owned()),

@@ -31,6 +31,10 @@ impl Parser<'_> {
 
     fn stmt(&mut self) -> Parsed<Stmt> {
         let pos = self.pos();
+        if matches!(self.word(), Some("jump" | "goto")) && self.is_at(1, "{") {
+            let verdict = self.nested(|parser| parser.scoped(Self::rule_block))?;
+            return Ok(Stmt { pos, kind: StmtKind::Verdict(verdict) });
+        }
         if let Some(verdict) = self.verdict()? {
             return Ok(Stmt { pos, kind: StmtKind::Verdict(verdict) });
         }
@@ -42,6 +46,23 @@ impl Parser<'_> {
             None => self.match_or_set()?,
         };
         Ok(Stmt { pos, kind })
+    }
+
+    /// `jump { … }`: rules of a chain without a name.
+    fn rule_block(&mut self) -> Parsed<Verdict> {
+        let goto = self.word() == Some("goto");
+        self.bump();
+        self.expect("{")?;
+        let mut rules = Vec::new();
+        loop {
+            self.skip_separators();
+            if self.accept("}") {
+                return Ok(Verdict::Block { goto, rules });
+            }
+            if !self.define()? {
+                rules.push(self.rule()?);
+            }
+        }
     }
 
     /// A verdict, if one stands here.

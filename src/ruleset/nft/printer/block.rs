@@ -82,7 +82,7 @@ fn chain(chain: &Chain, block: bool) -> Vec<String> {
     }
     for rule in &chain.rules {
         let mut line = String::new();
-        stmt::rule(&mut line, rule);
+        stmt::rule(&mut line, rule, block.then_some(2));
         if block {
             line.push_str(&handle(rule.handle));
         }

@@ -141,6 +141,8 @@ pub(super) fn verdict(out: &mut String, verdict: &Verdict) {
         Verdict::Return => out.push_str("return"),
         Verdict::Jump(chain) => put(out, format_args!("jump {}", name(chain))),
         Verdict::Goto(chain) => put(out, format_args!("goto {}", name(chain))),
+        // Printed with the rule that it stands in.
+        Verdict::Block { .. } => {}
     }
 }
 

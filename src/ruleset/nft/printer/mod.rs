@@ -24,7 +24,7 @@ pub fn print(script: &Script) -> String {
 /// A rule on one line, without its handle.
 pub fn print_rule(rule: &Rule) -> String {
     let mut out = String::new();
-    stmt::rule(&mut out, rule);
+    stmt::rule(&mut out, rule, None);
     out
 }
 
@@ -55,7 +55,7 @@ fn command(out: &mut String, command: &Command) {
                 None => {}
             }
             out.push(' ');
-            stmt::rule(out, rule);
+            stmt::rule(out, rule, None);
         }
         CommandKind::Elements { action, table, set, elements } => {
             let verb = match action {

@@ -2,23 +2,41 @@
 
 use super::super::ast::{
     Amount, ByteCount, Expr, ExprKind, LastUsed, LimitStmt, LogStmt, NatStmt, QuotaValue, RejectWith, RelOp, Rule,
-    Stmt, StmtKind, SynproxyValue,
+    Stmt, StmtKind, SynproxyValue, Verdict,
 };
 use super::super::{DynSetOp, NatKind, ObjectKind};
 use super::expr::{dynamic_element, expr, name_or_number, tight, verdict};
 use super::{name, names, put, time};
 
-/// A rule on one line, without its handle.
-pub(super) fn rule(out: &mut String, rule: &Rule) {
+/// A rule without its handle: on one line or, so many tabs deep, with a line for each rule of a block in it.
+pub(super) fn rule(out: &mut String, rule: &Rule, tabs: Option<usize>) {
     for (index, statement) in rule.statements.iter().enumerate() {
         if index > 0 {
             out.push(' ');
         }
-        stmt(out, statement);
+        match &statement.kind {
+            StmtKind::Verdict(Verdict::Block { goto, rules }) => {
+                out.push_str(if *goto { "goto {" } else { "jump {" });
+                rule_block(out, rules, tabs);
+            }
+            _ => stmt(out, statement),
+        }
     }
     if let Some(comment) = &rule.comment {
         put(out, format_args!(" comment \"{comment}\""));
     }
+}
+
+fn rule_block(out: &mut String, rules: &[Rule], tabs: Option<usize>) {
+    let line = |tabs: usize| format!("\n{}", "\t".repeat(tabs));
+    let inner = tabs.map(|tabs| tabs.saturating_add(1));
+    for of in rules {
+        out.push_str(&inner.map_or_else(|| " ".to_owned(), line));
+        rule(out, of, inner);
+        out.push_str(if inner.is_none() { ";" } else { "" });
+    }
+    out.push_str(&tabs.map_or_else(|| " ".to_owned(), line));
+    out.push('}');
 }
 
 /// A statement.
@@ -251,8 +269,10 @@ fn address(out: &mut String, to: Option<&Expr>, port: Option<&Expr>, brackets: b
         }
     }
     if let Some(port) = port {
-        out.push(':');
-        end(out, port);
+        let mut text = String::new();
+        expr(&mut text, port);
+        // `::1` beside the colon would be another address.
+        put(out, format_args!(":{}{text}", if text.starts_with(':') { " " } else { "" }));
     }
 }
 
