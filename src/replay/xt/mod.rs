@@ -77,7 +77,7 @@ enum Matcher {
     /// Judged from packet and connection alone.
     Pure(Match),
     /// A string: number of its pattern in the index, and its window.
-    Text(strings::TextMatch),
+    Text(Box<strings::TextMatch>),
     /// Classic BPF.
     Bpf(bpf::Program),
     /// Remembers packets.
@@ -132,7 +132,7 @@ impl PreparedRule {
 fn prepare(extension: &Match, with: &mut Preparation<'_>) -> Option<Matcher> {
     Some(match extension {
         Match::Comment(_) => return None,
-        Match::String(string) => Matcher::Text(strings::TextMatch::new(string, with.strings)),
+        Match::String(string) => Matcher::Text(Box::new(strings::TextMatch::new(string, with.strings))),
         Match::Bpf { program } => Matcher::Bpf(bpf::Program::new(program)),
         Match::Unknown { .. } | Match::Cpu(_) | Match::Socket { .. } | Match::DevGroup { .. } => Matcher::Never,
         Match::Policy { none: false, .. } => Matcher::Never,
