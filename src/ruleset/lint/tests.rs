@@ -49,7 +49,8 @@ fn chains_that_nothing_reaches() {
 
 #[test]
 fn a_ruleset_of_one_version_is_told() {
-    let (_, whole) = said("table ip f {\nchain c { type filter hook input priority 0; policy accept;\ntcp dport 1 drop\n}\n}");
+    let (_, whole) =
+        said("table ip f {\nchain c { type filter hook input priority 0; policy accept;\ntcp dport 1 drop\n}\n}");
     assert!(whole[0].contains("IPv6") || whole[1].contains("IPv6"), "{whole:?}");
     assert!(whole.iter().any(|message| message.contains("what no rule names is accepted")), "{whole:?}");
 }
