@@ -13,3 +13,4 @@
 pub mod conntrack;
 pub mod skb;
 pub mod world;
+pub mod xt;

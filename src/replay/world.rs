@@ -1,6 +1,8 @@
 //! What rules share while packets run through them.
 
 use super::conntrack::{Conn, ConnId, TcpState, Tuple, Zone, status};
+use super::xt::stateful::Shared;
+use super::xt::strings::Strings;
 use crate::ruleset::xt::IfName;
 
 /// An answer of the connection table.
@@ -75,4 +77,17 @@ pub struct Routes {
     pub inside_if: std::sync::Arc<str>,
     /// Name of the outside interface (`eth0`): the default route.
     pub outside_if: std::sync::Arc<str>,
+}
+
+/// What rules ask and change besides the packet.
+pub struct World<'a> {
+    /// The connection table.
+    pub connections: &'a mut dyn Connections,
+    /// How the replayed host is wired.
+    pub routes: &'a Routes,
+    /// What stateful xtables matches keep under a name: ipsets, lists of `recent`, tables of `hashlimit`.
+    pub shared: &'a mut Shared,
+    /// Where the strings of the ruleset are in the packet. Whoever brings a packet to a base chain calls
+    /// [`Strings::look_at`].
+    pub strings: &'a mut Strings,
 }

@@ -1,0 +1,63 @@
+//! Judging a packet by iptables rules, as `ip_tables`, `ip6_tables` and `nft_compat` of kernel 6.18 do.
+//!
+//! A rule is made ready once ([`PreparedRule::new`]). Then, for each packet: [`PreparedRule::matches`]; if the answer is
+//! [`Answer::Yes`] the rule counts the packet, and [`PreparedTarget::act`] says what happens to it. Going from rule to
+//! rule, chains, hooks and policies are the caller's.
+//!
+//! | file | does |
+//! |---|---|
+//! | `rule` | the parts of a rule in the order in which the kernel asks them |
+//! | `target` | what a rule does |
+//! | `stateful` | matches and targets that remember |
+//! | `strings` | `-m string` for all rules at once |
+
+mod rule;
+pub mod stateful;
+pub mod strings;
+mod target;
+
+pub use rule::PreparedRule;
+pub use target::{Act, NatKind, NatRequest, PreparedTarget, RejectKind};
+
+use super::skb::{HookContext, Skb};
+use super::world::{Answer, World};
+use crate::ruleset::model::Ruleset;
+use stateful::Shared;
+use strings::Strings;
+
+/// Who runs an iptables rule. `iptables-nft` gives some matches to nf_tables' own expressions, which read fragments and
+/// cut headers otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Backend {
+    /// `iptables-nft`, the usual one.
+    #[default]
+    Nft,
+    /// `iptables-legacy`.
+    Legacy,
+}
+
+/// What is at hand while rules are made ready.
+pub struct Preparation<'a> {
+    /// `true` for ip6tables.
+    pub v6: bool,
+    /// Who will run the rule.
+    pub backend: Backend,
+    /// Sets and patterns that rules name.
+    pub ruleset: &'a Ruleset,
+    /// Where stateful matches put what they share.
+    pub shared: &'a mut Shared,
+    /// Where strings are put that packets are searched for.
+    pub strings: &'a mut Strings,
+}
+
+/// A match that remembers.
+pub trait StatefulMatch {
+    /// Asks it. Only called when everything before it in the rule matched.
+    fn matches(&mut self, skb: &Skb<'_>, hook: &HookContext, world: &mut World<'_>) -> Answer;
+}
+
+/// A target that remembers. The packet goes on to the next rule.
+pub trait StatefulTarget {
+    /// Lets it act.
+    fn act(&mut self, skb: &mut Skb<'_>, hook: &HookContext, world: &mut World<'_>);
+}
