@@ -4,6 +4,7 @@ use super::conntrack::{Conn, ConnId, TcpState, Tuple, Zone, status};
 use super::xt::stateful::Shared;
 use super::xt::strings::Strings;
 use crate::ruleset::xt::IfName;
+use std::net::IpAddr;
 
 /// An answer of the connection table.
 pub trait Connections {
@@ -70,13 +71,41 @@ impl IfName {
 #[derive(Debug, Clone, Default)]
 pub struct Routes {
     /// The host's own addresses.
-    pub local: Vec<std::net::IpAddr>,
+    pub local: Vec<IpAddr>,
     /// Networks behind the inside interface, as address and prefix length.
-    pub inside: Vec<(std::net::IpAddr, u8)>,
+    pub inside: Vec<(IpAddr, u8)>,
     /// Name of the inside interface (`eth1`).
     pub inside_if: std::sync::Arc<str>,
     /// Name of the outside interface (`eth0`): the default route.
     pub outside_if: std::sync::Arc<str>,
+}
+
+impl Routes {
+    /// An address of the host itself.
+    pub fn is_local(&self, addr: IpAddr) -> bool {
+        addr.is_loopback() || self.local.contains(&addr)
+    }
+
+    /// The interface by which an address is reached that is not the host's own.
+    pub fn interface_to(&self, addr: IpAddr) -> &str {
+        let inside = self.inside.iter().any(|(net, len)| is_within(addr, *net, *len));
+        if inside { &self.inside_if } else { &self.outside_if }
+    }
+}
+
+/// The first bits of two addresses are the same.
+fn is_within(addr: IpAddr, net: IpAddr, len: u8) -> bool {
+    match (addr, net) {
+        (IpAddr::V4(addr), IpAddr::V4(net)) => {
+            let differing = u32::from(addr) ^ u32::from(net);
+            differing.checked_shr(32_u32.saturating_sub(len.into())).unwrap_or(0) == 0
+        }
+        (IpAddr::V6(addr), IpAddr::V6(net)) => {
+            let differing = u128::from(addr) ^ u128::from(net);
+            differing.checked_shr(128_u32.saturating_sub(len.into())).unwrap_or(0) == 0
+        }
+        _ => false,
+    }
 }
 
 /// What rules ask and change besides the packet.

@@ -11,10 +11,13 @@
 //! | `stateful` | matches and targets that remember |
 //! | `strings` | `-m string` for all rules at once |
 
+mod head;
+mod matches;
 mod rule;
 pub mod stateful;
 pub mod strings;
 mod target;
+mod view;
 
 pub use rule::PreparedRule;
 pub use target::{Act, NatKind, NatRequest, PreparedTarget, RejectKind};
