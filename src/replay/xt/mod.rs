@@ -20,7 +20,7 @@ mod target;
 mod view;
 
 pub use rule::PreparedRule;
-pub use target::{Act, NatKind, NatRequest, PreparedTarget, RejectKind};
+pub use target::{Act, NatKind, NatRequest, PreparedTarget, RejectKind, reject_reply};
 
 use super::skb::{HookContext, Skb};
 use super::world::{Answer, World};
