@@ -1,7 +1,8 @@
 //! `-m string` (`xt_string.c`, `skb_find_text`): where the patterns of a ruleset are in a packet.
 //!
-//! Both algorithms of the kernel give the same answer: the pattern lies entirely within the bytes from `--from` to before
-//! `--to`, counted from the IP header. Asking many rules about one packet would read it many times; after a few
+//! The pattern lies entirely within the bytes from `--from` to before `--to`, counted from the IP header. Both algorithms
+//! of the kernel give the same answer, but for a packet that was put together of fragments: `bm` finds nothing that lies
+//! across two of them. Asking many rules about one packet would read it many times; after a few
 //! questions about a packet one pass finds the first place of every pattern ([`grams`]), and the rest is looked up.
 //!
 //! `--icase` folds as the kernel's `toupper` does: Latin-1, whatever the bytes mean ([`fold`]).
@@ -37,6 +38,8 @@ pub struct Strings {
 #[derive(Debug, Clone, Copy)]
 struct Question {
     folded: bool,
+    /// Boyer-Moore.
+    by_block: bool,
     needle: usize,
     from: usize,
     to: usize,
@@ -63,7 +66,7 @@ impl Strings {
         }
         let searched = if folded { &mut self.folded } else { &mut self.plain };
         let needle = searched.add(pattern);
-        self.asked.push(Question { folded, needle, from: of.from as usize, to: of.to as usize });
+        self.asked.push(Question { folded, by_block: !of.kmp, needle, from: of.from as usize, to: of.to as usize });
         StringId(u32::try_from(self.asked.len() - 1).unwrap_or(u32::MAX))
     }
 
@@ -83,15 +86,24 @@ impl Strings {
 
     /// Whether a pattern is in the packet at hand, within its window.
     pub fn contains(&mut self, id: StringId, skb: &Skb<'_>) -> bool {
-        let Some(&Question { folded, needle, from, to }) = self.asked.get(id.0 as usize) else { return false };
-        if !folded {
+        let Some(&Question { folded, by_block, needle, from, to }) = self.asked.get(id.0 as usize) else {
+            return false;
+        };
+        let by_block = by_block && !skb.seams.is_empty();
+        if !folded && !by_block {
             return self.plain.contains(needle, &skb.bytes, from, to);
+        }
+        if !folded {
+            return self.plain.is_in_block(needle, &skb.bytes, from, to, &skb.seams);
         }
         if !self.has_upper {
             self.upper.clear();
             self.upper.extend_from_slice(&skb.bytes);
             fold(&mut self.upper);
             self.has_upper = true;
+        }
+        if by_block {
+            return self.folded.is_in_block(needle, &self.upper, from, to, &skb.seams);
         }
         self.folded.contains(needle, &self.upper, from, to)
     }
@@ -138,6 +150,23 @@ impl Searched {
     }
 }
 
+impl Searched {
+    /// The pattern lies in the window, and within one of the blocks that begin at `seams`.
+    fn is_in_block(&self, needle: usize, hay: &[u8], from: usize, to: usize, seams: &[u32]) -> bool {
+        let Some(finder) = self.needles.get(needle).filter(|finder| !finder.needle().is_empty()) else { return false };
+        let ends = seams.iter().map(|seam| *seam as usize).chain([hay.len()]);
+        let mut begin = 0;
+        for end in ends {
+            let window = hay.get(from.max(begin)..to.min(end));
+            if window.is_some_and(|window| finder.find(window).is_some()) {
+                return true;
+            }
+            begin = end;
+        }
+        false
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)] // tests
 mod tests {
@@ -178,6 +207,25 @@ mod tests {
         let question = |from| wanted(b"jabber:client", from, 65535, false);
         let questions: Vec<StringMatch> = (19..37).map(question).collect();
         assert_eq!(answers(&packet, &questions).iter().filter(|yes| **yes).count(), 16);
+    }
+
+    /// As measured: a datagram of two fragments, tracked and so put together.
+    #[test]
+    fn only_kmp_finds_what_lies_across_fragments() {
+        let data = [&[b'A'; 100][..], b"SIGNATURE", &[b'B'; 99]].concat();
+        let bytes = packet(&data);
+        let mut skb = Skb::new(&bytes, &[], 0).unwrap();
+        let found = |skb: &Skb<'_>, pattern: &[u8], kmp, icase| {
+            let mut strings = Strings::default();
+            let id = strings.add(&StringMatch { kmp, ..wanted(pattern, 100, 65535, icase) });
+            strings.contains(id, skb)
+        };
+        for (seam, bm_finds) in [(124, false), (120, true), (129, true)] {
+            skb.seams = vec![seam];
+            assert_eq!(found(&skb, b"SIGNATURE", false, false), bm_finds);
+            assert_eq!(found(&skb, b"signature", false, true), bm_finds);
+            assert!(found(&skb, b"SIGNATURE", true, false) && found(&skb, b"BBBB", false, false));
+        }
     }
 
     #[test]
