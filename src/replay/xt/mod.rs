@@ -17,6 +17,8 @@ mod rule;
 pub mod stateful;
 pub mod strings;
 mod target;
+#[cfg(test)]
+mod tests;
 mod view;
 
 pub use rule::PreparedRule;
