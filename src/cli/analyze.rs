@@ -22,6 +22,16 @@ Examples:
 
 Exit status: 0 done; 1 a finding of --fail-on's severity; 2 wrong usage, or nothing could be read; 3 internal error.")]
 pub struct Arguments {
+    #[command(flatten)]
+    case: CaseArguments,
+    /// Exit with status 1 if there is a finding of this severity or worse: info, low, medium, high, critical
+    #[arg(long, value_name = "SEVERITY", value_parser = parse_severity)]
+    fail_on: Option<Severity>,
+}
+
+/// What every run over captures is told.
+#[derive(Debug, clap::Args)]
+pub struct CaseArguments {
     /// Captures: files, folders, patterns, or - for standard input; pcap or pcapng, plain or gzip, zstd, lz4, xz
     #[arg(required = true, value_name = "CAPTURE")]
     captures: Vec<String>,
@@ -52,9 +62,6 @@ pub struct Arguments {
     /// Write the findings as alerts in Suricata's EVE JSON too
     #[arg(long)]
     eve: bool,
-    /// Exit with status 1 if there is a finding of this severity or worse: info, low, medium, high, critical
-    #[arg(long, value_name = "SEVERITY", value_parser = parse_severity)]
-    fail_on: Option<Severity>,
 }
 
 fn parse_severity(text: &str) -> Result<Severity, String> {
@@ -67,43 +74,51 @@ fn parse_severity(text: &str) -> Result<Severity, String> {
 
 /// Analyses captures and says what was found.
 pub fn run(common: &Common, arguments: &Arguments) -> Result<Status, Failure> {
-    let options = options(common, arguments)?;
+    let options = arguments.case.options(common)?;
     let progress = Progress::new(common.quiet || common.no_progress || common.json);
     let result = analyze::run(&options, &|done, total| progress.update(done, total));
     progress.finish();
-    let case = result.map_err(|error| match error {
-        AnalyzeError::Threads { .. } => Failure::Internal(error.to_string()),
-        AnalyzeError::Capture(_) | AnalyzeError::Report(_) => Failure::Input(error.to_string()),
-    })?;
+    let case = result.map_err(failure)?;
     print(common, &case);
     let gate = arguments.fail_on.is_some_and(|limit| case.findings.iter().any(|finding| finding.severity >= limit));
     Ok(if gate { Status::GateFailed } else { Status::Done })
 }
 
-fn options(common: &Common, arguments: &Arguments) -> Result<Options, Failure> {
-    let policy = match &arguments.policy {
-        Some(path) => Some(Arc::new(Policy::load(path).map_err(|error| Failure::Input(error.to_string()))?)),
-        None => None,
-    };
-    let cookie_words = match &arguments.cookie_list {
-        Some(path) => read_words(path)?,
-        None => Arc::default(),
-    };
-    for path in arguments.keylog.iter().chain(&arguments.rsa_key) {
-        std::fs::File::open(path).map_err(|error| Failure::Input(format!("{}: {error}", path.display())))?;
+/// What a failed analysis is to the person at the terminal.
+pub(super) fn failure(error: AnalyzeError) -> Failure {
+    match error {
+        AnalyzeError::Threads { .. } => Failure::Internal(error.to_string()),
+        AnalyzeError::Capture(_) | AnalyzeError::Report(_) => Failure::Input(error.to_string()),
     }
-    Ok(Options {
-        unused_keys: (arguments.keylog.len() + arguments.rsa_key.len()) as u64,
-        captures: arguments.captures.clone(),
-        output: arguments.output.clone(),
-        force: arguments.force,
-        settings: Settings { policy, cookie_words, quote_chars: QUOTE_CHARS },
-        reveal_secrets: arguments.reveal_secrets,
-        formats: arguments.tables.unwrap_or_else(Formats::standard),
-        eve: arguments.eve,
-        threads: common.threads.map(usize::from),
-        command_line: std::env::args().collect(),
-    })
+}
+
+impl CaseArguments {
+    /// The options of the analysis.
+    pub(super) fn options(&self, common: &Common) -> Result<Options, Failure> {
+        let policy = match &self.policy {
+            Some(path) => Some(Arc::new(Policy::load(path).map_err(|error| Failure::Input(error.to_string()))?)),
+            None => None,
+        };
+        let cookie_words = match &self.cookie_list {
+            Some(path) => read_words(path)?,
+            None => Arc::default(),
+        };
+        for path in self.keylog.iter().chain(&self.rsa_key) {
+            std::fs::File::open(path).map_err(|error| Failure::Input(format!("{}: {error}", path.display())))?;
+        }
+        Ok(Options {
+            unused_keys: (self.keylog.len() + self.rsa_key.len()) as u64,
+            captures: self.captures.clone(),
+            output: self.output.clone(),
+            force: self.force,
+            settings: Settings { policy, cookie_words, quote_chars: QUOTE_CHARS },
+            reveal_secrets: self.reveal_secrets,
+            formats: self.tables.unwrap_or_else(Formats::standard),
+            eve: self.eve,
+            threads: common.threads.map(usize::from),
+            command_line: std::env::args().collect(),
+        })
+    }
 }
 
 fn read_words(path: &Path) -> Result<Arc<[String]>, Failure> {

@@ -24,13 +24,18 @@ impl FlowKey {
     /// type and that of its answer, as Community ID has it).
     pub fn of(packet: &Packet) -> (Self, SocketAddr, SocketAddr) {
         let transport = Transport::from_number(packet.protocol);
+        Self::of_ends(transport, (packet.src, packet.src_port), (packet.dst, packet.dst_port))
+    }
+
+    /// The key of a packet from its addresses and ports (ICMP: type and code), as [`FlowKey::of`].
+    pub fn of_ends(transport: Transport, src: (IpAddr, u16), dst: (IpAddr, u16)) -> (Self, SocketAddr, SocketAddr) {
         let (src_port, dst_port) = match transport {
-            Transport::Icmp | Transport::Icmpv6 => icmp_ports(transport, packet.src_port, packet.dst_port),
-            Transport::Tcp | Transport::Udp | Transport::Sctp => (packet.src_port, packet.dst_port),
+            Transport::Icmp | Transport::Icmpv6 => icmp_ports(transport, src.1, dst.1),
+            Transport::Tcp | Transport::Udp | Transport::Sctp => (src.1, dst.1),
             Transport::Other(_) => (0, 0),
         };
-        let src = SocketAddr::new(packet.src, src_port);
-        let dst = SocketAddr::new(packet.dst, dst_port);
+        let src = SocketAddr::new(src.0, src_port);
+        let dst = SocketAddr::new(dst.0, dst_port);
         let (low, high) = if src <= dst { (src, dst) } else { (dst, src) };
         (Self { transport, low, high }, src, dst)
     }

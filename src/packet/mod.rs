@@ -14,6 +14,7 @@
 //! | `ip`, `tunnel` | IPv4, IPv6, extension headers; GRE, IP in IP, VXLAN, Geneve, GTP, Teredo, L2TP |
 //! | `transport`, `icmp`, `checksum` | TCP, UDP, ICMP, SCTP; packets inside ICMP errors |
 //! | `defrag` | fragments |
+//! | `outer` | the outermost IP packet only, for filters |
 //!
 //! Left out: encrypted links (WPA, MACsec, ESP), compressed headers, fragments of 802.11 and of multilink PPP.
 
@@ -25,6 +26,7 @@ mod icmp;
 mod ip;
 mod layer;
 mod link;
+mod outer;
 mod path;
 mod ppp;
 mod transport;
@@ -37,6 +39,7 @@ mod tests;
 pub use counts::DecodeCounts;
 pub use defrag::{Defragmenter, FragmentCounts, FragmentLimits, Reassembled};
 pub use icmp::{Embedded, embedded};
+pub use outer::{Outer, outer};
 
 use crate::capture::Frame;
 use layer::Layer;

@@ -3,14 +3,41 @@
 //! | file | does |
 //! |---|---|
 //! | `skb` | a packet as netfilter sees it |
-//! | `conntrack` | connections, their states and NAT |
-//! | `world` | what rules share: connections, sets, lists, the clock |
+//! | `wiring` | which way a packet takes through the host |
+//! | `defrag`, `conntrack`, `conncount` | fragments, connections and NAT, how many connections there are |
+//! | `world` | what rules share: connections, sets, lists, routes |
 //! | `xt`, `nft` | judge a packet by the rules of an xtables or nftables chain |
-//! | `kernel` | the same packets through the real kernel |
+//! | `machine` | hooks, chains and counters: a host with a ruleset loaded |
+//! | `flows`, `watch`, `enforce` | conversations, evidence, what cannot have happened after a drop |
+//! | `candidate`, `run` | one ruleset under test; captures through all of them |
+//! | `outcome`, `signatures`, `compare`, `expect` | what it means: findings, harm, blindness, differences, the gate |
+//! | `hits`, `output`, `terminal` | `hits.json`, the table, the summary |
+//! | `kernel`, `engine` | the same packets through the real kernel; compared with the model |
 //!
 //! Time is capture time everywhere.
 
+pub mod candidate;
+pub mod compare;
+pub mod conncount;
 pub mod conntrack;
+pub mod defrag;
+pub mod enforce;
+pub mod engine;
+pub mod expect;
+pub mod flows;
+pub mod hits;
+pub mod ipset;
+mod jhash;
+pub mod kernel;
+pub mod machine;
+pub mod nft;
+pub mod outcome;
+pub mod output;
+pub mod run;
+pub mod signatures;
 pub mod skb;
+pub mod terminal;
+pub mod watch;
+pub mod wiring;
 pub mod world;
 pub mod xt;

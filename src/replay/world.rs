@@ -1,8 +1,8 @@
 //! What rules share while packets run through them.
 
 use super::conntrack::{Conn, ConnId, TcpState, Tuple, Zone, status};
-use super::xt::stateful::Shared;
-use super::xt::strings::Strings;
+use super::wiring::within;
+use super::xt::{Shared, Strings};
 use crate::ruleset::xt::IfName;
 use std::net::IpAddr;
 
@@ -88,23 +88,8 @@ impl Routes {
 
     /// The interface by which an address is reached that is not the host's own.
     pub fn interface_to(&self, addr: IpAddr) -> &str {
-        let inside = self.inside.iter().any(|(net, len)| is_within(addr, *net, *len));
+        let inside = self.inside.iter().any(|(net, len)| within(addr, *net, *len));
         if inside { &self.inside_if } else { &self.outside_if }
-    }
-}
-
-/// The first bits of two addresses are the same.
-fn is_within(addr: IpAddr, net: IpAddr, len: u8) -> bool {
-    match (addr, net) {
-        (IpAddr::V4(addr), IpAddr::V4(net)) => {
-            let differing = u32::from(addr) ^ u32::from(net);
-            differing.checked_shr(32_u32.saturating_sub(len.into())).unwrap_or(0) == 0
-        }
-        (IpAddr::V6(addr), IpAddr::V6(net)) => {
-            let differing = u128::from(addr) ^ u128::from(net);
-            differing.checked_shr(128_u32.saturating_sub(len.into())).unwrap_or(0) == 0
-        }
-        _ => false,
     }
 }
 
@@ -116,7 +101,6 @@ pub struct World<'a> {
     pub routes: &'a Routes,
     /// What stateful xtables matches keep under a name: ipsets, lists of `recent`, tables of `hashlimit`.
     pub shared: &'a mut Shared,
-    /// Where the strings of the ruleset are in the packet. Whoever brings a packet to a base chain calls
-    /// [`Strings::look_at`].
+    /// Where the strings of the ruleset are in the packet.
     pub strings: &'a mut Strings,
 }

@@ -11,8 +11,9 @@ pub(super) const CASE: &str = "case.json";
 pub(super) const FINDINGS: &str = "findings.ndjson";
 pub(super) const PAGE: &str = "report.html";
 pub(super) const EVE: &str = "eve.json";
+const HITS: &str = "hits.json";
 /// Files that stand in the folder itself.
-const FILES: [&str; 5] = [CASE, FINDINGS, PAGE, "hits.json", EVE];
+const FILES: [&str; 5] = [CASE, FINDINGS, PAGE, HITS, EVE];
 /// Folders in it.
 const FOLDERS: [&str; 3] = ["tables", "charts", "files"];
 /// Endings that a capture's name may have.
@@ -91,6 +92,16 @@ impl CaseFolder {
     /// Where `case.json` is.
     pub fn case_json(&self) -> PathBuf {
         self.root.join(CASE)
+    }
+
+    /// Where `hits.json` is.
+    pub fn hits(&self) -> PathBuf {
+        self.root.join(HITS)
+    }
+
+    /// Writes `hits.json`.
+    pub fn write_hits(&self, content: &[u8]) -> Result<(), ReportError> {
+        self.write(HITS, content)
     }
 
     /// The folder for tables, made when first asked for.

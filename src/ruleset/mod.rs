@@ -11,7 +11,10 @@
 
 pub mod error;
 pub mod ipset;
+pub mod iptables;
 pub mod l7;
+pub mod lint;
+pub mod load;
 pub mod model;
 pub mod nft;
 pub mod xt;

@@ -103,4 +103,10 @@ tables! {
         "path": Text, "status": Number, "user_agent": Text, "content_type": Text, "request_bytes": Number,
         "response_bytes": Number, "response_sha256": Text,
     ]
+    /// Rules of replayed rulesets with what they counted.
+    RuleHits = "rule_hits" [
+        "ruleset": Text, "engine": Text, "mode": Text, "family": Text, "table": Text, "chain": Text, "n": Number,
+        "text": Text, "file": Text, "line": Number, "packets": Number, "bytes": Number, "flows": Number,
+        "first_frame": Number, "last_frame": Number, "findings": Number, "state": Text, "note": Text,
+    ]
 }

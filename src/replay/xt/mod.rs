@@ -1,12 +1,15 @@
 //! Judging a packet by iptables rules, as `ip_tables`, `ip6_tables` and `nft_compat` of kernel 6.18 do.
 //!
 //! A rule is made ready once ([`PreparedRule::new`]). Then, for each packet: [`PreparedRule::matches`]; if the answer is
-//! [`Answer::Yes`] the rule counts the packet, and [`PreparedTarget::act`] says what happens to it. Going from rule to
+//! [`Answer::Yes`] the rule counts the packet, and [`PreparedRule::act`] says what happens to it. Going from rule to
 //! rule, chains, hooks and policies are the caller's.
 //!
 //! | file | does |
 //! |---|---|
 //! | `rule` | the parts of a rule in the order in which the kernel asks them |
+//! | `head` | addresses, interfaces, protocol |
+//! | `view` | where headers are, by backend |
+//! | `matches` | matches that ask about the packet at hand |
 //! | `target` | what a rule does |
 //! | `stateful` | matches and targets that remember |
 //! | `strings` | `-m string` for all rules at once |
@@ -15,20 +18,20 @@ mod head;
 mod matches;
 mod rule;
 pub mod stateful;
-pub mod strings;
+mod strings;
 mod target;
 #[cfg(test)]
 mod tests;
 mod view;
 
 pub use rule::PreparedRule;
-pub use target::{Act, NatKind, NatRequest, PreparedTarget, RejectKind, reject_reply};
+pub use stateful::Shared;
+pub use strings::Strings;
+pub use target::{Act, NatRequest, reject_reply};
 
 use super::skb::{HookContext, Skb};
 use super::world::{Answer, World};
 use crate::ruleset::model::Ruleset;
-use stateful::Shared;
-use strings::Strings;
 
 /// Who runs an iptables rule. `iptables-nft` gives some matches to nf_tables' own expressions, which read fragments and
 /// cut headers otherwise.

@@ -4,7 +4,8 @@ use super::super::skb::{HookContext, Skb};
 use super::super::world::{Answer, World};
 use super::head::Head;
 use super::matches::Matcher;
-use super::{Preparation, PreparedTarget};
+use super::target::PreparedTarget;
+use super::{Act, Preparation};
 use crate::ruleset::xt::RuleBody;
 
 /// A rule made ready to judge packets.
@@ -37,9 +38,9 @@ impl PreparedRule {
         Answer::Yes
     }
 
-    /// What it does.
+    /// Lets the target act on a packet that matched.
     #[inline]
-    pub fn target(&mut self) -> &mut PreparedTarget {
-        &mut self.target
+    pub fn act(&mut self, skb: &mut Skb<'_>, hook: &HookContext, world: &mut World<'_>) -> Act {
+        self.target.act(skb, hook, world)
     }
 }

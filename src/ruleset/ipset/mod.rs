@@ -1,5 +1,12 @@
 //! Sets of `ipset save`: what is in them. How they are asked is `replay`'s business.
 
+mod parse;
+#[cfg(test)]
+mod tests;
+mod value;
+
+pub use parse::parse;
+
 use super::error::Place;
 use super::model::Family;
 use std::net::IpAddr;

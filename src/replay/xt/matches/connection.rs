@@ -1,6 +1,7 @@
-//! What connection tracking knows: `xt_conntrack.c`, `xt_state.c`, `xt_connlabel.c`, `xt_helper.c`, `xt_cluster.c`.
+//! What connection tracking knows: `xt_conntrack.c`, `xt_state.c`, `xt_cluster.c`.
 
 use super::super::super::conntrack::{Conn, CtInfo, status};
+use super::super::super::jhash;
 use super::super::super::skb::Skb;
 use super::super::super::world::Connections;
 use super::within_any;
@@ -114,27 +115,6 @@ fn holds(net: &Masked, addr: IpAddr) -> bool {
     }
 }
 
-/// `connlabel_mt`: is a label set, or set it.
-pub fn label(skb: &Skb<'_>, label: &Inv<u16>, set: bool, connections: &mut dyn Connections) -> bool {
-    let Some(conn) = skb.ct.and_then(|id| connections.get_mut(id)) else { return label.not };
-    let bit = 1_u128.checked_shl(label.value.into()).unwrap_or(0);
-    let found = conn.labels & bit != 0;
-    if set {
-        conn.labels |= bit;
-    }
-    (found || set) != label.not
-}
-
-/// `helper_mt`: who follows the connection that expected this one.
-pub fn helper(skb: &Skb<'_>, name: &Inv<String>, connections: &dyn Connections) -> bool {
-    let conn = skb.ct.and_then(|id| connections.get(id));
-    let master = conn.and_then(|conn| conn.master).and_then(|id| connections.get(id));
-    match master.and_then(|master| master.helper) {
-        Some(helper) => (name.value.is_empty() || helper == name.value) != name.not,
-        None => name.not,
-    }
-}
-
 /// Which node of a cluster a connection belongs to.
 #[derive(Debug, Clone, Copy)]
 pub struct Cluster {
@@ -150,58 +130,11 @@ impl Cluster {
         let first = conn.master.and_then(|id| connections.get(id)).unwrap_or(conn);
         let [original, _] = &first.tuples;
         let hash = match original.src {
-            IpAddr::V4(addr) => jhash::one_word(u32::from_le_bytes(addr.octets()), self.seed),
-            IpAddr::V6(addr) => jhash::four_words(addr.octets(), self.seed),
+            IpAddr::V4(addr) => jhash::bytes(&addr.octets(), self.seed),
+            IpAddr::V6(addr) => jhash::bytes(&addr.octets(), self.seed),
         };
         let node = u64::from(hash) * u64::from(self.total) >> 32;
         let bit = u32::try_from(node).ok().and_then(|node| 1_u32.checked_shl(node)).unwrap_or(0);
         (bit & self.node_mask.value != 0) != self.node_mask.not
-    }
-}
-
-/// Bob Jenkins' hash as `include/linux/jhash.h` has it, for a machine with the low byte first.
-mod jhash {
-    const START: u32 = 0xdead_beef;
-
-    /// `jhash_1word`.
-    pub fn one_word(word: u32, seed: u32) -> u32 {
-        let start = seed.wrapping_add(START.wrapping_add(1 << 2));
-        finish(word.wrapping_add(start), start, start)
-    }
-
-    /// `jhash2` of four words.
-    pub fn four_words(bytes: [u8; 16], seed: u32) -> u32 {
-        let value = u128::from_le_bytes(bytes);
-        let word = |place: u32| (value >> (32 * place)) as u32;
-        let start = seed.wrapping_add(START.wrapping_add(4 << 2));
-        let add = |place| start.wrapping_add(word(place));
-        let (a, b, c) = mix(add(0), add(1), add(2));
-        finish(a.wrapping_add(word(3)), b, c)
-    }
-
-    fn mix(mut a: u32, mut b: u32, mut c: u32) -> (u32, u32, u32) {
-        a = a.wrapping_sub(c) ^ c.rotate_left(4);
-        c = c.wrapping_add(b);
-        b = b.wrapping_sub(a) ^ a.rotate_left(6);
-        a = a.wrapping_add(c);
-        c = c.wrapping_sub(b) ^ b.rotate_left(8);
-        b = b.wrapping_add(a);
-        a = a.wrapping_sub(c) ^ c.rotate_left(16);
-        c = c.wrapping_add(b);
-        b = b.wrapping_sub(a) ^ a.rotate_left(19);
-        a = a.wrapping_add(c);
-        c = c.wrapping_sub(b) ^ b.rotate_left(4);
-        b = b.wrapping_add(a);
-        (a, b, c)
-    }
-
-    fn finish(mut a: u32, mut b: u32, mut c: u32) -> u32 {
-        c = (c ^ b).wrapping_sub(b.rotate_left(14));
-        a = (a ^ c).wrapping_sub(c.rotate_left(11));
-        b = (b ^ a).wrapping_sub(a.rotate_left(25));
-        c = (c ^ b).wrapping_sub(b.rotate_left(16));
-        a = (a ^ c).wrapping_sub(c.rotate_left(4));
-        b = (b ^ a).wrapping_sub(a.rotate_left(14));
-        (c ^ b).wrapping_sub(b.rotate_left(24))
     }
 }

@@ -53,7 +53,6 @@ pub(super) enum Rare {
     AuthV6(ipv6::Auth),
     Bpf(bpf::Program),
     Cluster(connection::Cluster),
-    ConnLabel { label: Inv<u16>, set: bool },
     ConnMark { mark: Inv<u32>, mask: u32 },
     ConnTrack(connection::Whole),
     Dccp(datagram::Dccp),
@@ -64,7 +63,6 @@ pub(super) enum Rare {
     Eui64,
     Extension(ipv6::Extension),
     Frag(ipv6::Frag),
-    Helper(Inv<String>),
     Icmp(icmp::Icmp),
     IpRange(ip::IpRange),
     Ipv6Header(ipv6::Headers),
@@ -171,7 +169,6 @@ impl Rare {
             Match::Cluster { total, node_mask, seed } => {
                 Self::Cluster(connection::Cluster { total: *total, node_mask: *node_mask, seed: *seed })
             }
-            Match::ConnLabel { label, set, .. } => Self::ConnLabel { label: *label, set: *set },
             Match::ConnMark { mark, mask } => Self::ConnMark { mark: *mark, mask: *mask },
             Match::Dccp { sports, dports, types, option } => {
                 Self::Dccp(datagram::Dccp { sports: *sports, dports: *dports, types: *types, option: *option })
@@ -193,7 +190,6 @@ impl Rare {
             Match::Frag { id, reserved, first, more, .. } => {
                 Self::Frag(ipv6::Frag { id: *id, reserved: *reserved, first: *first, more: *more })
             }
-            Match::Helper(name) => Self::Helper(name.clone()),
             Match::Ttl { op, value } => Self::Ttl(ip::Ttl { op: *op, value: *value }),
             Match::Icmp { icmp_type } => Self::Icmp(icmp::Icmp { wanted: *icmp_type, v6 }),
             Match::IpRange { src, dst } => Self::IpRange(ip::IpRange { src: *src, dst: *dst }),
@@ -243,7 +239,6 @@ impl Rare {
             Self::AuthV6(auth) => auth.matches(skb),
             Self::Bpf(program) => (program.run(skb) != 0).into(),
             Self::Cluster(cluster) => cluster.fits(skb, world.connections).into(),
-            Self::ConnLabel { label, set } => connection::label(skb, label, *set, world.connections).into(),
             Self::ConnMark { mark, mask } => {
                 let conn = skb.ct.and_then(|id| world.connections.get(id));
                 conn.is_some_and(|conn| (conn.mark & mask == mark.value) != mark.not).into()
@@ -257,7 +252,6 @@ impl Rare {
             Self::Eui64 => link::is_eui64(skb).into(),
             Self::Extension(extension) => extension.matches(skb),
             Self::Frag(frag) => frag.matches(skb),
-            Self::Helper(name) => connection::helper(skb, name, world.connections).into(),
             Self::Icmp(icmp) => icmp.matches(skb, view),
             Self::IpRange(ranges) => ranges.fits(skb).into(),
             Self::Ipv6Header(headers) => headers.matches(skb),

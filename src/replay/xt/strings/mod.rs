@@ -70,15 +70,9 @@ impl Strings {
         StringId(u32::try_from(self.asked.len() - 1).unwrap_or(u32::MAX))
     }
 
-    /// A packet comes to a base chain: what was found in another one, or before it was changed, is forgotten.
+    /// Forgets the packet at hand: the next one comes, or its bytes have changed.
     #[inline]
-    pub fn look_at(&mut self, _skb: &Skb<'_>) {
-        self.forget();
-    }
-
-    /// The packet was changed.
-    #[inline]
-    pub(super) fn forget(&mut self) {
+    pub fn next_packet(&mut self) {
         self.has_upper = false;
         self.plain.forget();
         self.folded.forget();
@@ -188,7 +182,7 @@ mod tests {
         let mut strings = Strings::default();
         let ids: Vec<StringId> = questions.iter().map(|of| strings.add(of)).collect();
         let skb = Skb::new(packet, &[], 0).unwrap();
-        strings.look_at(&skb);
+        strings.next_packet();
         ids.iter().map(|id| strings.contains(*id, &skb)).collect()
     }
 
@@ -235,7 +229,7 @@ mod tests {
         for data in [&b"password"[..], b"passport"] {
             let bytes = packet(data);
             let skb = Skb::new(&bytes, &[], 0).unwrap();
-            strings.look_at(&skb);
+            strings.next_packet();
             let all = ids.iter().all(|id| strings.contains(*id, &skb));
             assert_eq!(all, data == b"password");
         }

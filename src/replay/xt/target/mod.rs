@@ -14,14 +14,15 @@ mod nat;
 mod reject;
 mod segment;
 
-pub use nat::{NatKind, NatRequest};
-pub use reject::{RejectKind, reject_reply};
+pub use nat::NatRequest;
+pub use reject::reject_reply;
 
 use super::super::conntrack::{CtInfo, Zone};
 use super::super::skb::{HookContext, Skb};
 use super::super::world::World;
 use super::{Preparation, StatefulTarget, stateful};
 use crate::ruleset::model::{ChainId, Verdict};
+use crate::ruleset::nft::Reject;
 use crate::ruleset::xt::{ConnMarkOp, Target};
 use header::HeaderChange;
 use nat::PreparedNat;
@@ -43,18 +44,13 @@ pub enum Act {
     /// Into a chain, not back.
     Goto(ChainId),
     /// Dropped, and an answer is sent: [`reject_reply`] makes it.
-    Reject(RejectKind),
+    Reject(Reject),
     /// Let through with other addresses.
-    Nat(Box<NatRequest>),
-    /// To a program; with `bypass` the base chain lets it through if there is none, else it is dropped.
-    Queue {
-        /// `--queue-bypass`.
-        bypass: bool,
-    },
+    Nat(NatRequest),
 }
 
 /// A target made ready.
-pub struct PreparedTarget(Action);
+pub(super) struct PreparedTarget(Action);
 
 enum Action {
     Say(Act),
@@ -84,8 +80,10 @@ impl PreparedTarget {
             Target::Verdict(verdict) => Action::Say((*verdict).into()),
             Target::Chain { chain, goto: false } => Action::Say(Act::Jump(*chain)),
             Target::Chain { chain, goto: true } => Action::Say(Act::Goto(*chain)),
-            Target::Reject { with: name } => Action::Say(Act::Reject(RejectKind::new(name, with.v6))),
-            Target::Nfqueue { bypass, .. } => Action::Say(Act::Queue { bypass: *bypass }),
+            Target::Reject { with: name } => Action::Say(Act::Reject(reject::of_name(name, with.v6))),
+            // No program listens to the queue of a replayed host.
+            Target::Nfqueue { bypass: true, .. } => Action::Say(Act::Accept),
+            Target::Nfqueue { bypass: false, .. } => Action::Say(Act::Drop),
             Target::Mark { mask, value } => Action::Mark { mask: *mask, value: *value },
             Target::ConnMark { op, ct_mask, nf_mask, value, shift } => Action::ConnMark(ConnMark {
                 op: *op,
@@ -120,14 +118,14 @@ impl PreparedTarget {
             Action::Classify(class) => skb.priority = *class,
             Action::Trace => skb.trace = true,
             Action::Header(change) => {
-                world.strings.forget();
+                world.strings.next_packet();
                 change.act(skb);
             }
             Action::Segment(change) => {
-                world.strings.forget();
+                world.strings.next_packet();
                 return change.act(skb);
             }
-            Action::Nat(nat) => return Act::Nat(Box::new(nat.request(skb, hook))),
+            Action::Nat(nat) => return Act::Nat(nat.request(skb, hook)),
             Action::Stateful(target) => target.act(skb, hook, world),
         }
         Act::Continue
@@ -145,7 +143,7 @@ struct ConnMark {
     ct_mask: u32,
     nf_mask: u32,
     value: u32,
-    /// `true` for the right, and by how many bits.
+    /// `true` for the left, and by how many bits.
     shift: Option<(bool, u8)>,
 }
 
@@ -162,8 +160,8 @@ impl ConnMark {
     fn shifted(&self, mark: u32) -> u32 {
         match self.shift {
             None => mark,
-            Some((true, bits)) => mark.wrapping_shr(bits.into()),
-            Some((false, bits)) => mark.wrapping_shl(bits.into()),
+            Some((true, bits)) => mark.wrapping_shl(bits.into()),
+            Some((false, bits)) => mark.wrapping_shr(bits.into()),
         }
     }
 }

@@ -6,26 +6,16 @@ use super::super::super::skb::{HookContext, Skb};
 use crate::ruleset::xt::{self, Range, Target};
 use std::net::IpAddr;
 
-/// Who knows the addresses of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum NatKind {
-    /// SNAT, DNAT, NETMAP: they are in the range.
-    Range,
-    /// MASQUERADE: the address of the interface that the packet leaves by.
-    Masquerade,
-    /// REDIRECT: the address of the interface that the packet came in by, the loopback address at OUTPUT.
-    Redirect,
-}
-
 /// Other addresses for a connection; connection tracking gives them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NatRequest {
-    /// Who knows the addresses.
-    pub kind: NatKind,
     /// Which side.
     pub manip: Manip,
-    /// From which to choose; without addresses for MASQUERADE and REDIRECT.
+    /// From which to choose.
     pub range: NatRange,
+    /// The range has no addresses: for MASQUERADE it is that of the interface by which the packet leaves, for REDIRECT
+    /// that of the interface by which it came, at OUTPUT the loopback address.
+    pub own: bool,
 }
 
 /// A NAT target made ready.
@@ -45,17 +35,17 @@ impl PreparedNat {
             random,
             ..NatRange::default()
         };
-        let (kind, manip, range) = match target {
-            Target::Snat(range) => (NatKind::Range, Manip::Src, given(range)),
-            Target::Dnat(range) => (NatKind::Range, Manip::Dst, given(range)),
+        let (own, manip, range) = match target {
+            Target::Snat(range) => (false, Manip::Src, given(range)),
+            Target::Dnat(range) => (false, Manip::Dst, given(range)),
             Target::Masquerade { ports, random, random_fully } => {
-                (NatKind::Masquerade, Manip::Src, by_interface(ports, *random || *random_fully))
+                (true, Manip::Src, by_interface(ports, *random || *random_fully))
             }
-            Target::Redirect { ports, random } => (NatKind::Redirect, Manip::Dst, by_interface(ports, *random)),
+            Target::Redirect { ports, random } => (true, Manip::Dst, by_interface(ports, *random)),
             Target::Netmap { to, prefix } => return Some(Self::NetMap { to: *to, prefix: *prefix }),
             _ => return None,
         };
-        Some(Self::Fixed(NatRequest { kind, manip, range }))
+        Some(Self::Fixed(NatRequest { manip, range, own }))
     }
 
     pub fn request(&self, skb: &Skb<'_>, hook: &HookContext) -> NatRequest {
@@ -66,7 +56,7 @@ impl PreparedNat {
                 let from = if manip == Manip::Src { skb.src() } else { skb.dst() };
                 let address = mapped(from, *to, *prefix);
                 let range = NatRange { addresses: Some((address, address)), ..NatRange::default() };
-                NatRequest { kind: NatKind::Range, manip, range }
+                NatRequest { manip, range, own: false }
             }
         }
     }

@@ -55,7 +55,7 @@ impl Bench {
 
     /// Sends a packet down the chain; which rules counted it, from 0, and how it ended.
     fn send(&mut self, skb: &mut Skb<'_>) -> (Vec<usize>, Act) {
-        self.strings.look_at(skb);
+        self.strings.next_packet();
         let mut world = World {
             connections: &mut Untracked,
             routes: &self.routes,
@@ -69,7 +69,7 @@ impl Bench {
                 Answer::HotDrop => return (counted, Act::Drop),
                 Answer::Yes => counted.push(n),
             }
-            match rule.target().act(skb, &self.hook, &mut world) {
+            match rule.act(skb, &self.hook, &mut world) {
                 Act::Continue => {}
                 end => return (counted, end),
             }

@@ -8,18 +8,8 @@ use super::super::super::skb::Skb;
 use super::super::super::world::Routes;
 use super::super::view::find_header;
 use super::header::checksum;
+use crate::ruleset::nft::Reject;
 use std::net::IpAddr;
-
-/// What REJECT answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum RejectKind {
-    /// A TCP segment with RST.
-    TcpReset,
-    /// ICMP destination unreachable with this code.
-    Icmp(u8),
-    /// ICMPv6 destination unreachable with this code.
-    Icmp6(u8),
-}
 
 /// Longest ICMP error (RFC 1812), and ICMPv6 error (the least MTU).
 const LONGEST: usize = 576;
@@ -41,27 +31,25 @@ mod number {
     pub const UDPLITE: u8 = 136;
 }
 
-impl RejectKind {
-    /// By the name that `--reject-with` gives; unknown names are port unreachable, the default.
-    pub fn new(name: &str, v6: bool) -> Self {
-        let name = name.trim_start_matches("icmp6-").trim_start_matches("icmp-");
-        match (v6, name) {
-            (_, "tcp-reset" | "tcp-rst") => Self::TcpReset,
-            (false, "net-unreachable" | "net-unreach") => Self::Icmp(0),
-            (false, "host-unreachable" | "host-unreach") => Self::Icmp(1),
-            (false, "proto-unreachable" | "proto-unreach") => Self::Icmp(2),
-            (false, "net-prohibited" | "net-prohib") => Self::Icmp(9),
-            (false, "host-prohibited" | "host-prohib") => Self::Icmp(10),
-            (false, "admin-prohibited" | "admin-prohib") => Self::Icmp(13),
-            (false, _) => Self::Icmp(3),
-            (true, "no-route") => Self::Icmp6(0),
-            (true, "adm-prohibited") => Self::Icmp6(1),
-            (true, "not-neighbour") => Self::Icmp6(2),
-            (true, "addr-unreachable" | "addr-unreach") => Self::Icmp6(3),
-            (true, "policy-fail") => Self::Icmp6(5),
-            (true, "reject-route") => Self::Icmp6(6),
-            (true, _) => Self::Icmp6(4),
-        }
+/// By the name that `--reject-with` gives; unknown names are port unreachable, the default.
+pub(super) fn of_name(name: &str, v6: bool) -> Reject {
+    let name = name.trim_start_matches("icmp6-").trim_start_matches("icmp-");
+    match (v6, name) {
+        (_, "tcp-reset" | "tcp-rst") => Reject::TcpReset,
+        (false, "net-unreachable" | "net-unreach") => Reject::Icmp(0),
+        (false, "host-unreachable" | "host-unreach") => Reject::Icmp(1),
+        (false, "proto-unreachable" | "proto-unreach") => Reject::Icmp(2),
+        (false, "net-prohibited" | "net-prohib") => Reject::Icmp(9),
+        (false, "host-prohibited" | "host-prohib") => Reject::Icmp(10),
+        (false, "admin-prohibited" | "admin-prohib") => Reject::Icmp(13),
+        (false, _) => Reject::Icmp(3),
+        (true, "no-route") => Reject::Icmpv6(0),
+        (true, "adm-prohibited" | "admin-prohibited") => Reject::Icmpv6(1),
+        (true, "not-neighbour") => Reject::Icmpv6(2),
+        (true, "addr-unreachable" | "addr-unreach") => Reject::Icmpv6(3),
+        (true, "policy-fail") => Reject::Icmpv6(5),
+        (true, "reject-route") => Reject::Icmpv6(6),
+        (true, _) => Reject::Icmpv6(4),
     }
 }
 
@@ -69,13 +57,18 @@ impl RejectKind {
 /// fragment that is not the first, to what was not meant for one host.
 ///
 /// It goes through OUTPUT and POSTROUTING on its own, with the connection of the packet that it answers.
-pub fn reject_reply(skb: &Skb<'_>, kind: RejectKind, routes: &Routes) -> Option<Vec<u8>> {
-    match kind {
-        RejectKind::TcpReset if skb.is_v6() => reset_v6(skb),
-        RejectKind::TcpReset => reset_v4(skb),
-        RejectKind::Icmp(code) if !skb.is_v6() => unreachable_v4(skb, code, routes),
-        RejectKind::Icmp6(code) if skb.is_v6() => unreachable_v6(skb, code, routes),
-        RejectKind::Icmp(_) | RejectKind::Icmp6(_) => None,
+pub fn reject_reply(skb: &Skb<'_>, how: Reject, routes: &Routes) -> Option<Vec<u8>> {
+    /// Codes of a family-independent answer (`nft_reject_icmp_code`, `nft_reject_icmpv6_code`).
+    const ANY_V4: [u8; 4] = [0, 3, 1, 13];
+    const ANY_V6: [u8; 4] = [0, 4, 3, 1];
+    match (how, skb.is_v6()) {
+        (Reject::TcpReset, true) => reset_v6(skb),
+        (Reject::TcpReset, false) => reset_v4(skb),
+        (Reject::Icmp(code), false) => unreachable_v4(skb, code, routes),
+        (Reject::Icmpv6(code), true) => unreachable_v6(skb, code, routes),
+        (Reject::Icmpx(code), false) => unreachable_v4(skb, *ANY_V4.get(usize::from(code))?, routes),
+        (Reject::Icmpx(code), true) => unreachable_v6(skb, *ANY_V6.get(usize::from(code))?, routes),
+        (Reject::Icmp(_), true) | (Reject::Icmpv6(_), false) => None,
     }
 }
 
@@ -293,7 +286,7 @@ mod tests {
         [&[0x60, 0, 0, 0, len[0], len[1], protocol, 64][..], &addresses, payload].concat()
     }
 
-    fn answer(packet: &[u8], kind: RejectKind) -> Option<Vec<u8>> {
+    fn answer(packet: &[u8], kind: Reject) -> Option<Vec<u8>> {
         reject_reply(&Skb::new(packet, &[], 0).unwrap(), kind, &routes())
     }
 
@@ -309,14 +302,14 @@ mod tests {
     /// Lengths as the kernel's OUTPUT chain counted them.
     #[test]
     fn errors_quote_what_fits() {
-        let len = |packet: Vec<u8>| answer(&packet, RejectKind::Icmp(3)).map(|answer| answer.len());
+        let len = |packet: Vec<u8>| answer(&packet, Reject::Icmp(3)).map(|answer| answer.len());
         for (data, expected) in [(0, 56), (1, 57), (500, 556), (520, 576), (521, 576), (3000, 576)] {
             assert_eq!(len(v4(17, &[], &udp(data))), Some(expected));
         }
         assert_eq!(len(v4(17, &[0x94, 4, 0, 0], &udp(0))), Some(60));
         assert_eq!(len(v4(17, &[7, 7, 4, 0, 0, 0, 0, 0], &udp(0))), Some(72), "the recorded route goes back");
         assert_eq!(len(v4(50, &[], b"abc")), Some(51));
-        let len = |packet: Vec<u8>| answer(&packet, RejectKind::Icmp6(4)).map(|answer| answer.len());
+        let len = |packet: Vec<u8>| answer(&packet, Reject::Icmpv6(4)).map(|answer| answer.len());
         for (data, expected) in [(0, 96), (1, 97), (1184, 1280), (3000, 1280)] {
             assert_eq!(len(v6(17, &udp(data))), Some(expected));
         }
@@ -327,17 +320,17 @@ mod tests {
 
     #[test]
     fn errors_are_not_answered_with_errors() {
-        let is_answered = |kind: u8| answer(&v4(1, &[], &[kind, 0, 0, 0, 0, 0, 0, 0]), RejectKind::Icmp(3)).is_some();
+        let is_answered = |kind: u8| answer(&v4(1, &[], &[kind, 0, 0, 0, 0, 0, 0, 0]), Reject::Icmp(3)).is_some();
         let answered: Vec<u8> = (0..=255).filter(|kind| is_answered(*kind)).collect();
         assert_eq!(answered, [0, 8, 13, 14, 15, 16, 17, 18]);
-        let is_answered = |kind: u8| answer(&v6(58, &[kind, 0, 0, 0, 0, 0, 0, 0]), RejectKind::Icmp6(4)).is_some();
+        let is_answered = |kind: u8| answer(&v6(58, &[kind, 0, 0, 0, 0, 0, 0, 0]), Reject::Icmpv6(4)).is_some();
         assert!((0..128).all(|kind| !is_answered(kind)) && (128..=255).all(is_answered));
     }
 
     #[test]
     fn a_reset_answers_a_segment() {
         let reset = |flags, data| {
-            let packet = answer(&v4(6, &[], &tcp(flags, data)), RejectKind::TcpReset)?;
+            let packet = answer(&v4(6, &[], &tcp(flags, data)), Reject::TcpReset)?;
             let number = |at: usize| u32::from_be_bytes(packet[at..at + 4].try_into().unwrap());
             assert_eq!((packet.len(), &packet[20..24]), (40, &[20, 102, 0, 1][..]));
             Some((packet[33], number(24), number(28)))
@@ -346,19 +339,19 @@ mod tests {
         assert_eq!(reset(1, 2), Some((0x14, 0, 4)));
         assert_eq!(reset(0x18, 50), Some((4, 9, 0)));
         assert_eq!(reset(4, 0), None);
-        let v6 = answer(&v6(6, &tcp(2, 0)), RejectKind::TcpReset).unwrap();
+        let v6 = answer(&v6(6, &tcp(2, 0)), Reject::TcpReset).unwrap();
         assert_eq!(v6.len(), 60);
     }
 
     #[test]
     fn answers_are_sound_packets() {
-        let error = answer(&v4(17, &[], &udp(4)), RejectKind::Icmp(13)).unwrap();
+        let error = answer(&v4(17, &[], &udp(4)), Reject::Icmp(13)).unwrap();
         assert_eq!((checksum(&[&error[..20]]), checksum(&[&error[20..]])), (0, 0));
         let skb = Skb::new(&error, &[], 0).unwrap();
         assert_eq!((skb.src().to_string(), skb.dst().to_string(), skb.ttl()), (HOST.into(), "10.1.2.1".into(), 64));
-        let reset = answer(&v4(6, &[], &tcp(2, 0)), RejectKind::TcpReset).unwrap();
+        let reset = answer(&v4(6, &[], &tcp(2, 0)), Reject::TcpReset).unwrap();
         assert_eq!(checksum(&[&reset[12..20], &[0, 6, 0, 20], &reset[20..]]), 0);
-        let error = answer(&v6(17, &udp(4)), RejectKind::Icmp6(1)).unwrap();
+        let error = answer(&v6(17, &udp(4)), Reject::Icmpv6(1)).unwrap();
         let len = u16::try_from(error.len() - 40).unwrap().to_be_bytes();
         assert_eq!(checksum(&[&error[8..40], &len, &[0, 58], &error[40..]]), 0);
     }

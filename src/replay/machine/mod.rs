@@ -1,0 +1,399 @@
+//! A host with a ruleset loaded: packets in, verdicts and counters out.
+//!
+//! A packet takes the way that [`Wiring`] gives it; each hook on it runs the stages of [`Order`]. A rule counts a packet
+//! when all its matches match, before its target acts; a policy counts what runs out of a base chain. What a REJECT
+//! answers is sent through OUTPUT and POSTROUTING and counted there, in the gateway vantage: in the host vantage the
+//! answers of the host itself are in the capture.
+
+mod chains;
+mod order;
+
+use super::conntrack::{self, Conntrack, CtInfo, Manip, NatRange, NatStep, Verdict};
+use super::defrag::{self, Defrag};
+use super::hits::{ChainHits, ObjectHits};
+use super::skb::{HookContext, Skb};
+use super::wiring::{Vantage, Way, Wiring};
+use super::world::World;
+use super::xt::{Backend, Shared, Strings, reject_reply};
+use crate::ruleset::model::{Hook, Ruleset};
+use crate::ruleset::nft::Reject;
+use chains::{Chains, NatAsk, Walked};
+use order::{Order, Stage};
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// The host under test.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// Vantage, addresses, interfaces.
+    pub wiring: Wiring,
+    /// Which iptables.
+    pub backend: Backend,
+    /// Sysctls of connection tracking.
+    pub conntrack: conntrack::Settings,
+}
+
+/// What became of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Judgement {
+    /// It went its way.
+    Accept,
+    /// It ended.
+    Drop,
+    /// It ended, and the sender was told; `reset`: by a TCP reset, which ends the connection.
+    Reject {
+        /// See above.
+        reset: bool,
+    },
+    /// A fragment: waits for the others.
+    Held,
+}
+
+/// What decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DecidedBy {
+    /// A rule, by its number in [`Ruleset::rules`].
+    Rule(u32),
+    /// The policy of a base chain, by its number in [`Machine::chains`].
+    Policy(u32),
+    /// The kernel itself.
+    Kernel(&'static str),
+}
+
+/// A verdict and who gave it; nobody for what was accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Judged {
+    /// The verdict.
+    pub judgement: Judgement,
+    /// Who gave it.
+    pub by: Option<DecidedBy>,
+}
+
+impl Judged {
+    const ACCEPTED: Self = Self { judgement: Judgement::Accept, by: None };
+    const HELD: Self = Self { judgement: Judgement::Held, by: None };
+
+    fn dropped(by: DecidedBy) -> Self {
+        Self { judgement: Judgement::Drop, by: Some(by) }
+    }
+}
+
+/// A host at work.
+pub struct Machine {
+    wiring: Wiring,
+    /// For IPv4 and IPv6.
+    orders: [Order; 2],
+    conntrack: Conntrack,
+    defrag: Defrag,
+    chains: Chains,
+    shared: Shared,
+    strings: Strings,
+}
+
+/// Whoever judges packets: the model, or what the kernel said.
+pub trait Judge: Send {
+    /// Judges the next packet. The numbers of the rules that counted it are added to `hits`.
+    fn run(&mut self, skb: Skb<'_>, hits: &mut Vec<u32>) -> Judged;
+    /// `true` if a rule that stops packets would have matched the last packet but for a part that is not modelled.
+    fn last_was_doubtful(&self) -> bool;
+    /// Number of rules.
+    fn rule_count(&self) -> usize;
+    /// Packets and bytes of a rule.
+    fn counters(&self, rule: u32) -> (u64, u64);
+    /// Base chains with what their policies judged.
+    fn chains(&self) -> Vec<ChainHits>;
+    /// Named counters and quotas.
+    fn objects(&self) -> Vec<ObjectHits>;
+    /// What a person should know of answers that cannot be given.
+    fn notes(&self) -> Vec<String>;
+}
+
+/// What a hook came to.
+enum Passed {
+    /// On to what comes next.
+    On,
+    /// The end of its way.
+    End(Judged),
+}
+
+impl Machine {
+    /// Loads a ruleset.
+    pub fn new(ruleset: Arc<Ruleset>, settings: &Settings) -> Self {
+        let (mut shared, mut strings) = (Shared::default(), Strings::default());
+        Self {
+            wiring: settings.wiring.clone(),
+            orders: [Order::new(&ruleset, false), Order::new(&ruleset, true)],
+            conntrack: Conntrack::new(settings.conntrack.clone()),
+            defrag: Defrag::new(defrag::Limits::default()),
+            chains: Chains::new(&ruleset, settings.backend, &mut shared, &mut strings),
+            shared,
+            strings,
+        }
+    }
+
+    fn travel(&mut self, skb: &mut Skb<'_>, hits: &mut Vec<u32>) -> Judged {
+        match self.wiring.way(skb) {
+            Way::Nowhere(reason) => Judged::dropped(DecidedBy::Kernel(reason)),
+            Way::Out => self.send(skb, hits),
+            Way::In { from } => match self.hook(Hook::Prerouting, Some(&from), None, skb, hits) {
+                Passed::On => self.deliver(&from, skb, hits),
+                Passed::End(judged) => judged,
+            },
+            Way::Through { from } => {
+                // FORWARD sees the TTL as captured, so the packet came with one more.
+                skb.set_ttl(skb.ttl().saturating_add(1));
+                match self.hook(Hook::Prerouting, Some(&from), None, skb, hits) {
+                    // Destination NAT may have made it the host's own.
+                    Passed::On if self.wiring.is_local(skb.dst()) => self.deliver(&from, skb, hits),
+                    Passed::On => self.forward(&from, skb, hits),
+                    Passed::End(judged) => judged,
+                }
+            }
+        }
+    }
+
+    fn deliver(&mut self, from: &Arc<str>, skb: &mut Skb<'_>, hits: &mut Vec<u32>) -> Judged {
+        // ip_local_deliver puts fragments together before INPUT; IPv6 does so only after it.
+        if !skb.is_v6() && skb.ct_info != CtInfo::Untracked && !self.defragment(defrag::User::Prerouting, skb) {
+            return Judged::HELD;
+        }
+        self.last_hook(Hook::Input, Some(from), None, skb, hits)
+    }
+
+    fn forward(&mut self, from: &Arc<str>, skb: &mut Skb<'_>, hits: &mut Vec<u32>) -> Judged {
+        skb.set_ttl(skb.ttl().saturating_sub(1));
+        let to = self.wiring.interface_to(skb.dst());
+        match self.hook(Hook::Forward, Some(from), Some(&to), skb, hits) {
+            Passed::On => self.last_hook(Hook::Postrouting, None, Some(&to), skb, hits),
+            Passed::End(judged) => judged,
+        }
+    }
+
+    fn send(&mut self, skb: &mut Skb<'_>, hits: &mut Vec<u32>) -> Judged {
+        let to = self.wiring.interface_to(skb.dst());
+        match self.hook(Hook::Output, None, Some(&to), skb, hits) {
+            Passed::On => self.last_hook(Hook::Postrouting, None, Some(&to), skb, hits),
+            Passed::End(judged) => judged,
+        }
+    }
+
+    fn last_hook(
+        &mut self,
+        hook: Hook,
+        from: Option<&Arc<str>>,
+        to: Option<&Arc<str>>,
+        skb: &mut Skb<'_>,
+        hits: &mut Vec<u32>,
+    ) -> Judged {
+        match self.hook(hook, from, to, skb, hits) {
+            Passed::On => Judged::ACCEPTED,
+            Passed::End(judged) => judged,
+        }
+    }
+
+    /// Runs the stages of a hook.
+    fn hook(
+        &mut self,
+        hook: Hook,
+        from: Option<&Arc<str>>,
+        to: Option<&Arc<str>>,
+        skb: &mut Skb<'_>,
+        hits: &mut Vec<u32>,
+    ) -> Passed {
+        let context = HookContext { hook, in_if: from.cloned(), out_if: to.cloned() };
+        let version = usize::from(skb.is_v6());
+        let mut number = 0;
+        while let Some(stage) = self.orders.get(version).and_then(|order| order.stage(hook, number)) {
+            number += 1;
+            if let Passed::End(judged) = self.stage(stage, version, &context, skb, hits) {
+                return Passed::End(judged);
+            }
+        }
+        Passed::On
+    }
+
+    fn stage(
+        &mut self,
+        stage: Stage,
+        version: usize,
+        context: &HookContext,
+        skb: &mut Skb<'_>,
+        hits: &mut Vec<u32>,
+    ) -> Passed {
+        match stage {
+            Stage::Defragment => {
+                let user = if context.hook == Hook::Output { defrag::User::Output } else { defrag::User::Prerouting };
+                if self.defragment(user, skb) { Passed::On } else { Passed::End(Judged::HELD) }
+            }
+            Stage::Track => {
+                let verdict = match context.hook {
+                    Hook::Output => self.conntrack.track_output(skb),
+                    _ => self.conntrack.track(skb),
+                };
+                passed(verdict, "connection tracking")
+            }
+            Stage::Nat { .. } => self.nat(version, context, skb, hits),
+            Stage::Chain { table, chain } => {
+                let walked = self.walk((table, chain), context, skb, hits);
+                self.settle(walked, context, skb, hits)
+            }
+            Stage::Confirm => passed(self.conntrack.confirm(skb), "connection tracking"),
+        }
+    }
+
+    fn walk(&mut self, at: (usize, usize), context: &HookContext, skb: &mut Skb<'_>, hits: &mut Vec<u32>) -> Walked {
+        let mut world = World {
+            connections: &mut self.conntrack,
+            routes: &self.wiring.routes,
+            shared: &mut self.shared,
+            strings: &mut self.strings,
+        };
+        self.chains.walk(at, context, skb, &mut world, hits)
+    }
+
+    /// What a walk means for the packet. Answers are sent while the packet still holds its connection.
+    fn settle(&mut self, walked: Walked, context: &HookContext, skb: &mut Skb<'_>, hits: &mut Vec<u32>) -> Passed {
+        match walked {
+            Walked::On | Walked::Nat(_) => Passed::On,
+            Walked::Dropped(by) => Passed::End(Judged::dropped(by)),
+            Walked::Rejected(how, by) => {
+                let reset = how == Reject::TcpReset;
+                self.answer(how, context, skb, hits);
+                Passed::End(Judged { judgement: Judgement::Reject { reset }, by: Some(by) })
+            }
+        }
+    }
+
+    /// The nat chains, asked about the first packet of a connection (`nf_nat_inet_fn`).
+    fn nat(&mut self, version: usize, context: &HookContext, skb: &mut Skb<'_>, hits: &mut Vec<u32>) -> Passed {
+        if let NatStep::Done(verdict) = self.conntrack.nat_begin(skb, context.hook) {
+            return passed(verdict, "address translation");
+        }
+        let mut number = 0;
+        while let Some(at) = self.orders.get(version).and_then(|order| order.nat_chain(context.hook, number)) {
+            number += 1;
+            match self.walk(at, context, skb, hits) {
+                Walked::Nat(ask) => {
+                    let range = self.range_of(&ask, context, skb);
+                    if self.conntrack.nat_setup(skb, ask.manip, &range) == Verdict::Drop {
+                        return Passed::End(Judged::dropped(DecidedBy::Kernel("address translation")));
+                    }
+                }
+                other => {
+                    if let Passed::End(judged) = self.settle(other, context, skb, hits) {
+                        return Passed::End(judged);
+                    }
+                }
+            }
+            if self.conntrack.nat_is_decided(skb, context.hook) {
+                break;
+            }
+        }
+        passed(self.conntrack.nat_finish(skb, context.hook), "address translation")
+    }
+
+    /// Masquerade takes the address of the interface, redirect that of the host: where none is given, one from the
+    /// networks reserved for documentation stands for it.
+    fn range_of(&self, ask: &NatAsk, context: &HookContext, skb: &Skb<'_>) -> NatRange {
+        if !ask.own {
+            return ask.range.clone();
+        }
+        let standing = match (skb.is_v6(), ask.manip, context.hook) {
+            (false, Manip::Dst, Hook::Output) => IpAddr::from([127, 0, 0, 1]),
+            (true, Manip::Dst, Hook::Output) => IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1]),
+            (false, ..) => IpAddr::from([192, 0, 2, 254]),
+            (true, ..) => IpAddr::from([0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 1]),
+        };
+        let local = self.wiring.routes.local.iter().find(|address| address.is_ipv6() == skb.is_v6());
+        let address = local.copied().unwrap_or(standing);
+        NatRange { addresses: Some((address, address)), ..ask.range.clone() }
+    }
+
+    /// Sends what REJECT answers. The host's own answers are in a capture taken at the host; a gateway's would be new.
+    fn answer(&mut self, how: Reject, context: &HookContext, skb: &Skb<'_>, hits: &mut Vec<u32>) {
+        if self.wiring.vantage == Vantage::Host || matches!(context.hook, Hook::Output | Hook::Postrouting) {
+            return;
+        }
+        let Some(packet) = reject_reply(skb, how, &self.wiring.routes) else { return };
+        let Some(mut reply) = Skb::new(&packet, &[], skb.now_ns) else { return };
+        self.conntrack.attach(&mut reply, skb);
+        if let (Reject::TcpReset, Some(id)) = (how, skb.ct) {
+            self.conntrack.set_closing(id, skb.now_ns);
+        }
+        self.strings.next_packet();
+        let _ = self.send(&mut reply, hits);
+        if reply.ct != skb.ct {
+            // Only its own new connection may go, not the one it answers for.
+            self.conntrack.forget(&mut reply);
+        }
+        self.strings.next_packet();
+    }
+
+    /// `true` if the packet goes on: whole, or put together with this last fragment.
+    fn defragment(&mut self, user: defrag::User, skb: &mut Skb<'_>) -> bool {
+        if !skb.headers.is_fragment {
+            return true;
+        }
+        match self.defrag.push(skb, user, 0) {
+            defrag::Outcome::Pass => true,
+            defrag::Outcome::Held | defrag::Outcome::Dropped => false,
+            defrag::Outcome::Whole(whole) => {
+                let Some(together) = whole.skb() else { return false };
+                (skb.len, skb.mark, skb.priority) = (together.len, together.mark, together.priority);
+                skb.seams = together.seams;
+                skb.bytes = Cow::Owned(together.bytes.into_owned());
+                self.strings.next_packet();
+                skb.find_headers().is_some()
+            }
+        }
+    }
+}
+
+fn passed(verdict: Verdict, by: &'static str) -> Passed {
+    match verdict {
+        Verdict::Accept => Passed::On,
+        Verdict::Drop => Passed::End(Judged::dropped(DecidedBy::Kernel(by))),
+    }
+}
+
+impl Judge for Machine {
+    fn run(&mut self, mut skb: Skb<'_>, hits: &mut Vec<u32>) -> Judged {
+        self.chains.doubtful = false;
+        self.strings.next_packet();
+        let judged = self.travel(&mut skb, hits);
+        if judged.judgement != Judgement::Accept {
+            self.conntrack.forget(&mut skb);
+        }
+        judged
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let counts = self.conntrack.counts();
+        let numbers = [
+            (counts.early_dropped, "connections were given up for others because the table was full"),
+            (counts.refused, "packets were dropped because the connection table was full"),
+        ];
+        numbers.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect()
+    }
+
+    fn rule_count(&self) -> usize {
+        self.chains.rule_count()
+    }
+
+    fn counters(&self, rule: u32) -> (u64, u64) {
+        self.chains.counters(rule)
+    }
+
+    fn chains(&self) -> Vec<ChainHits> {
+        self.chains.policies()
+    }
+
+    fn objects(&self) -> Vec<ObjectHits> {
+        self.chains.objects()
+    }
+
+    fn last_was_doubtful(&self) -> bool {
+        self.chains.doubtful
+    }
+}

@@ -1,0 +1,433 @@
+//! From tallies to what a person asks: which findings were stopped and why not, who was hurt, what a layer could do.
+
+use super::candidate::{Candidate, FindingTally, FlowTally};
+use super::flows::{Flow, FlowId, Flows};
+use super::hits::{
+    ChainHits, Evasion, FindingOutcome, LayerReach, Outcome, RuleHits, RuleState, RulesetHits, StoppedFlow,
+};
+use super::machine::DecidedBy;
+use super::signatures::{Signature, Split, concerns, unreadable};
+use super::watch::Watched;
+use crate::detect::{Kind, Layer};
+use crate::report::{FindingRecord, Shown};
+use crate::ruleset::model::{Body, Rule, Ruleset, Verdict};
+use crate::ruleset::nft::{Expr, Meta, PayloadBase, Statement};
+use crate::ruleset::xt::{Match, Target};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::IpAddr;
+
+/// What all candidates share once the captures are read.
+pub struct Scene<'a> {
+    /// Findings of the captures.
+    pub findings: &'a [FindingRecord],
+    /// Where their evidence was.
+    pub watched: &'a [Watched],
+    /// Conversations.
+    pub flows: &'a Flows,
+    /// Names of captures by number.
+    pub captures: &'a [String],
+}
+
+/// Fills in what the tallies of a candidate say. `splits` are by signature.
+pub fn describe(
+    scene: &Scene<'_>,
+    ruleset: &Ruleset,
+    candidate: &Candidate,
+    found: (&[Signature], &[Split]),
+    hits: &mut RulesetHits,
+) {
+    let rules: Vec<&Rule> = ruleset.rules().map(|(_, _, rule)| rule).collect();
+    hits.rules = rule_hits(scene, ruleset, candidate);
+    hits.chains = candidate.judge.chains();
+    hits.objects = candidate.judge.objects();
+    hits.verdicts = candidate.verdicts;
+    let names = Names { rules: &hits.rules, chains: &hits.chains };
+    hits.findings = finding_outcomes(scene, &rules, candidate, found.0, &names);
+    [hits.collateral, hits.exposed, hits.hostile] = stopped_flows(scene, candidate, &names);
+    hits.layers = layers(scene, &rules, candidate);
+    hits.evasions = evasions(scene, &rules, found, &names);
+}
+
+/// How rules are named in sentences.
+struct Names<'a> {
+    rules: &'a [RuleHits],
+    chains: &'a [ChainHits],
+}
+
+impl Names<'_> {
+    fn of(&self, by: DecidedBy) -> String {
+        match by {
+            DecidedBy::Rule(number) => self.rule(number),
+            DecidedBy::Policy(number) => match self.chains.get(number as usize) {
+                Some(chain) => format!("policy of {} {}", chain.table, chain.chain),
+                None => "a policy".to_owned(),
+            },
+            DecidedBy::Kernel(what) => what.to_owned(),
+        }
+    }
+
+    fn rule(&self, number: u32) -> String {
+        let Some(rule) = self.rules.get(number as usize) else { return format!("rule {number}") };
+        format!("{} {} rule {} ({}:{})", rule.table, rule.chain, rule.n, rule.file, rule.line)
+    }
+}
+
+fn rule_hits(scene: &Scene<'_>, ruleset: &Ruleset, candidate: &Candidate) -> Vec<RuleHits> {
+    let with_tally = ruleset.rules().zip(&candidate.rules);
+    (0u32..)
+        .zip(with_tally)
+        .map(|(number, ((table, chain, rule), tally))| {
+            let (packets, bytes) = candidate.judge.counters(number);
+            let state = match (rule.unknown.is_empty(), packets) {
+                (false, _) => RuleState::Unknown,
+                (true, 0) => RuleState::NeverHit,
+                (true, _) => RuleState::Hit,
+            };
+            let effects: Vec<String> =
+                rule.unknown.iter().map(|unknown| format!("{}: {}", unknown.what, unknown.effect)).collect();
+            let ids = tally.findings.iter().filter_map(|index| scene.findings.get(*index as usize));
+            RuleHits {
+                family: table.family.as_str().to_owned(),
+                table: table.name.to_string(),
+                chain: chain.name.to_string(),
+                n: rule.n,
+                text: rule.text.clone(),
+                file: rule.place.file.to_string(),
+                line: rule.place.line,
+                packets,
+                bytes,
+                flows: tally.flows,
+                first_frame: tally.frames.map(|(first, _)| first.frame),
+                last_frame: tally.frames.map(|(_, last)| last.frame),
+                findings: ids.map(|finding| finding.id.clone()).collect(),
+                state,
+                note: effects.join("; "),
+            }
+        })
+        .collect()
+}
+
+fn finding_outcomes(
+    scene: &Scene<'_>,
+    rules: &[&Rule],
+    candidate: &Candidate,
+    signatures: &[Signature],
+    names: &Names<'_>,
+) -> Vec<FindingOutcome> {
+    let all = scene.findings.iter().zip(scene.watched).zip(&candidate.findings);
+    all.map(|((finding, watched), tally)| {
+        let outcome = outcome(tally);
+        let reason = match outcome {
+            Outcome::Missed => missed(scene, rules, candidate, signatures, (finding, watched, tally)),
+            _ => tally.first_stop.and_then(|(_, by)| by).map_or_else(
+                || stop_of(scene, candidate, watched).map_or_else(String::new, |stop| names.of(stop.first.1)),
+                |by| names.of(by),
+            ),
+        };
+        FindingOutcome {
+            id: finding.id.clone(),
+            outcome,
+            frame: tally.first_stop.map(|(stamp, _)| stamp.frame),
+            bytes_passed: if outcome == Outcome::Stopped { 0 } else { tally.bytes_passed },
+            reason,
+        }
+    })
+    .collect()
+}
+
+/// Stopped if nothing of the evidence arrived before the first packet that did not.
+fn outcome(tally: &FindingTally) -> Outcome {
+    match (tally.stopped, tally.arrived) {
+        (0, _) if tally.first_stop.is_none() => Outcome::Missed,
+        (0, _) => Outcome::Late,
+        (_, 0) => Outcome::Stopped,
+        _ if tally.bytes_passed == 0 => Outcome::Stopped,
+        _ => Outcome::Late,
+    }
+}
+
+fn stop_of<'a>(scene: &Scene<'_>, candidate: &'a Candidate, watched: &Watched) -> Option<&'a FlowTally> {
+    let flow = watched.flow.filter(|flow| scene.flows.get(*flow).is_some())?;
+    candidate.flows.get(&flow)
+}
+
+/// Why nothing stopped it, in the words of the contract.
+fn missed(
+    scene: &Scene<'_>,
+    rules: &[&Rule],
+    candidate: &Candidate,
+    signatures: &[Signature],
+    (finding, watched, tally): (&FindingRecord, &Watched, &FindingTally),
+) -> String {
+    let Some(flow) = watched.flow.and_then(|flow| scene.flows.get(flow)) else {
+        return "its packets were not replayed".to_owned();
+    };
+    if tally.doubtful {
+        return "unknown match".to_owned();
+    }
+    let stopped_later = stop_of(scene, candidate, watched)
+        .is_some_and(|stop| watched.last.is_some_and(|last| stop.last.0.order() > last.order()));
+    if stopped_later {
+        return "matched after the fact".to_owned();
+    }
+    if finding.layer == Layer::Application {
+        let before = |mark: Option<crate::evidence::Stamp>| match (mark, watched.last) {
+            (Some(mark), Some(last)) => mark.order() < last.order(),
+            _ => false,
+        };
+        if before(flow.encrypted) || says_encrypted(finding) {
+            return "encrypted".to_owned();
+        }
+        if before(flow.compressed) {
+            return "compressed".to_owned();
+        }
+        if signatures.iter().any(|one| stops(rules, one.rule) && is_split(watched, one)) {
+            return "signature split over packets".to_owned();
+        }
+        if !rules.iter().any(|rule| is_stop(rule) && layer_of(rule) == Layer::Application) {
+            return "another layer".to_owned();
+        }
+    }
+    "no rule matched".to_owned()
+}
+
+fn says_encrypted(finding: &FindingRecord) -> bool {
+    finding.evidence.iter().any(|(key, value)| key == "encrypted" && *value == Shown::Flag(true))
+}
+
+fn stops(rules: &[&Rule], number: u32) -> bool {
+    rules.get(number as usize).is_some_and(|rule| is_stop(rule))
+}
+
+/// The signature is in the finding's stream; no packet held it, or its rule would have matched.
+fn is_split(watched: &Watched, signature: &Signature) -> bool {
+    watched.stream.iter().any(|stream| contains(stream, signature))
+}
+
+fn contains(stream: &[u8], signature: &Signature) -> bool {
+    if signature.icase {
+        let folded = signature.pattern.to_ascii_lowercase();
+        return memchr::memmem::find(&stream.to_ascii_lowercase(), &folded).is_some();
+    }
+    memchr::memmem::find(stream, &signature.pattern).is_some()
+}
+
+/// `true` if a rule can stop a packet by itself.
+pub fn is_stop(rule: &Rule) -> bool {
+    match &rule.body {
+        Body::Xt(body) => matches!(body.target, Target::Verdict(Verdict::Drop) | Target::Reject { .. }),
+        Body::Nft(statements) => statements.iter().any(|one| {
+            matches!(one, Statement::Verdict(Verdict::Drop) | Statement::Reject(_) | Statement::VerdictMap { .. })
+        }),
+    }
+}
+
+/// The highest layer that a rule looks at.
+pub fn layer_of(rule: &Rule) -> Layer {
+    match &rule.body {
+        Body::Xt(body) => {
+            let layers = body.matches.iter().map(layer_of_match);
+            let head = if body.head.protocol.is_some() { Layer::Transport } else { Layer::Ip };
+            layers.fold(head, Layer::max)
+        }
+        Body::Nft(statements) => statements.iter().map(layer_of_statement).fold(Layer::Ip, Layer::max),
+    }
+}
+
+fn layer_of_match(extension: &Match) -> Layer {
+    match extension {
+        Match::String(_) | Match::U32(_) | Match::Bpf { .. } | Match::Layer7 { .. } => Layer::Application,
+        Match::AddrType { .. }
+        | Match::Comment(_)
+        | Match::IpRange { .. }
+        | Match::Mac(_)
+        | Match::PktType(_)
+        | Match::RpFilter { .. }
+        | Match::Set(_)
+        | Match::Time(_)
+        | Match::Ttl { .. } => Layer::Ip,
+        _ => Layer::Transport,
+    }
+}
+
+fn layer_of_statement(statement: &Statement) -> Layer {
+    match statement {
+        Statement::Compare { left: of, .. }
+        | Statement::Range { of, .. }
+        | Statement::Lookup { of, .. }
+        | Statement::VerdictMap { key: of, .. } => layer_of_expr(of),
+        _ => Layer::Ip,
+    }
+}
+
+fn layer_of_expr(expr: &Expr) -> Layer {
+    /// Bits of a TCP header without options: a raw read beyond reads payload or options.
+    const HEADER_BITS: u32 = 160;
+    match expr {
+        Expr::Payload(payload) => match payload.base {
+            PayloadBase::Inner => Layer::Application,
+            PayloadBase::Transport if payload.offset >= HEADER_BITS => Layer::Application,
+            PayloadBase::Transport => Layer::Transport,
+            PayloadBase::Network | PayloadBase::Link => Layer::Ip,
+        },
+        Expr::Meta(Meta::L4Proto) | Expr::Ct { .. } | Expr::TcpOption { .. } | Expr::SctpChunk { .. } => {
+            Layer::Transport
+        }
+        Expr::Bitwise { of, .. } | Expr::Shift { of, .. } => layer_of_expr(of),
+        Expr::Concat(parts) => parts.iter().map(layer_of_expr).fold(Layer::Ip, Layer::max),
+        _ => Layer::Ip,
+    }
+}
+
+/// Kinds that say only that a conversation could be read or trusted too much: its parties may be honest.
+fn is_exposure(kind: Kind) -> bool {
+    let name = kind.name();
+    name.starts_with("credential.") && kind != Kind::CredentialBruteforce
+        || matches!(
+            name,
+            "xmpp.cleartext-stream"
+                | "erlang.cleartext"
+                | "xmpp.dialback-only"
+                | "dns.unsigned"
+                | "tls.weak"
+                | "tls.certificate"
+                | "transfer.file"
+        )
+}
+
+/// Conversations of which packets were stopped: without a finding, only exposed, and the rest.
+fn stopped_flows(scene: &Scene<'_>, candidate: &Candidate, names: &Names<'_>) -> [Vec<StoppedFlow>; 3] {
+    let kinds = kinds_by_flow(scene);
+    let mut lists: [Vec<StoppedFlow>; 3] = Default::default();
+    let [benign, exposed, hostile] = &mut lists;
+    let mut stopped: Vec<(&FlowId, &FlowTally)> = candidate.flows.iter().collect();
+    stopped.sort_unstable_by_key(|(id, _)| **id);
+    for (id, tally) in stopped {
+        let Some(flow) = scene.flows.get(*id) else { continue };
+        let list = match kinds.get(&flow.community_id()) {
+            None => &mut *benign,
+            Some(kinds) if kinds.iter().all(|kind| is_exposure(*kind)) => &mut *exposed,
+            Some(_) => &mut *hostile,
+        };
+        let (stamp, by) = tally.first;
+        list.push(StoppedFlow {
+            flow: flow.community_id(),
+            transport: flow.transport.to_string(),
+            src: flow.orig.to_string(),
+            dst: flow.resp.to_string(),
+            capture: scene.captures.get(stamp.capture.0 as usize).cloned().unwrap_or_default(),
+            frame: stamp.frame,
+            packets: tally.stopped + tally.unsent,
+            packets_total: flow.packets,
+            rule: names.of(by),
+        });
+    }
+    lists
+}
+
+/// Kinds of findings by Community ID: of the finding itself, and of every conversation that its evidence is in.
+fn kinds_by_flow(scene: &Scene<'_>) -> HashMap<String, Vec<Kind>> {
+    let mut kinds: HashMap<String, Vec<Kind>> = HashMap::new();
+    for (finding, watched) in scene.findings.iter().zip(scene.watched) {
+        let seen_in = watched.flow.and_then(|flow| scene.flows.get(flow)).map(Flow::community_id);
+        for id in finding.flow.iter().cloned().chain(seen_in) {
+            kinds.entry(id).or_default().push(finding.kind);
+        }
+    }
+    kinds
+}
+
+/// What any rule of a layer could stop at best: by addresses alone, by addresses and service, by content.
+fn layers(scene: &Scene<'_>, rules: &[&Rule], candidate: &Candidate) -> BTreeMap<String, LayerReach> {
+    let kinds = kinds_by_flow(scene);
+    let (mut honest_pairs, mut honest_services) = (HashSet::new(), HashSet::new());
+    for flow in scene.flows.all().iter().filter(|flow| !kinds.contains_key(&flow.community_id())) {
+        honest_pairs.insert(pair(flow));
+        honest_services.insert(service(flow));
+    }
+    let mut reach = [LayerReach::default(); 3];
+    for (finding, (watched, tally)) in scene.findings.iter().zip(scene.watched.iter().zip(&candidate.findings)) {
+        let Some(flow) = watched.flow.and_then(|flow| scene.flows.get(flow)) else { continue };
+        let readable = flow.encrypted.is_none() && flow.compressed.is_none();
+        let reachable = [
+            (true, !honest_pairs.contains(&pair(flow))),
+            (true, !honest_services.contains(&service(flow))),
+            (readable, readable),
+        ];
+        for (layer, (stoppable, unharmed)) in reach.iter_mut().zip(reachable) {
+            layer.stoppable += u64::from(stoppable);
+            layer.stoppable_unharmed += u64::from(stoppable && unharmed);
+        }
+        let by = tally.first_stop.and_then(|(_, by)| by).or_else(|| Some(stop_of(scene, candidate, watched)?.first.1));
+        if outcome(tally) != Outcome::Missed
+            && let Some(by) = by
+        {
+            let layer = match by {
+                DecidedBy::Rule(number) => rules.get(number as usize).map_or(Layer::Ip, |rule| layer_of(rule)),
+                DecidedBy::Policy(_) | DecidedBy::Kernel(_) => Layer::Transport,
+            };
+            if let Some(reach) = reach.get_mut(layer as usize) {
+                reach.stopped += 1;
+            }
+        }
+        let _ = finding;
+    }
+    [Layer::Ip, Layer::Transport, Layer::Application]
+        .into_iter()
+        .zip(reach)
+        .map(|(layer, reach)| (layer.name().to_owned(), reach))
+        .collect()
+}
+
+fn pair(flow: &Flow) -> (IpAddr, IpAddr) {
+    (flow.orig.ip(), flow.resp.ip())
+}
+
+fn service(flow: &Flow) -> (IpAddr, IpAddr, u8, u16) {
+    (flow.orig.ip(), flow.resp.ip(), flow.transport.number(), flow.resp.port())
+}
+
+/// What string rules cannot see, rule by rule.
+fn evasions(scene: &Scene<'_>, rules: &[&Rule], found: (&[Signature], &[Split]), names: &Names<'_>) -> Vec<Evasion> {
+    let encrypted = unreadable(scene.flows, |flow| flow.encrypted);
+    let compressed = unreadable(scene.flows, |flow| flow.compressed);
+    let mut evasions = Vec::new();
+    for (signature, split) in found.0.iter().zip(found.1) {
+        let Some(Body::Xt(body)) = rules.get(signature.rule as usize).map(|rule| &rule.body) else { continue };
+        let concerned = |flow: &Flow| concerns(&body.head, &body.matches, flow);
+        let across: Vec<&Flow> =
+            split.flows.iter().filter_map(|id| scene.flows.get(*id)).filter(|flow| concerned(flow)).collect();
+        if let (Some(_), Some(first)) = (across.first(), split.first) {
+            let note = "the signature is in the stream, but no packet holds all of it";
+            evasions.push(evasion(scene, names, signature, ("split", note), across.len(), first));
+        }
+        for (how, note, list) in [
+            ("encrypted", "the rule cannot read what is inside TLS", &encrypted),
+            ("compressed", "the rule cannot read compressed data", &compressed),
+        ] {
+            let concerned: Vec<_> = list.iter().filter(|(flow, _)| concerned(flow)).collect();
+            if let Some((_, first)) = concerned.first() {
+                evasions.push(evasion(scene, names, signature, (how, note), concerned.len(), *first));
+            }
+        }
+    }
+    evasions
+}
+
+fn evasion(
+    scene: &Scene<'_>,
+    names: &Names<'_>,
+    signature: &Signature,
+    (how, note): (&str, &str),
+    flows: usize,
+    first: crate::evidence::Stamp,
+) -> Evasion {
+    Evasion {
+        rule: names.rule(signature.rule),
+        how: how.to_owned(),
+        flows: flows as u64,
+        capture: scene.captures.get(first.capture.0 as usize).cloned().unwrap_or_default(),
+        frame: first.frame,
+        note: note.to_owned(),
+    }
+}
