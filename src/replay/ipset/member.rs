@@ -67,7 +67,7 @@ fn mac(bytes: &[u8; 6]) -> u128 {
 
 /// Names are few: their hash stands for them.
 fn name(text: &str) -> u128 {
-    let mut hasher = foldhash::fast::FixedState::with_seed(0x6970_7365_74).build_hasher();
+    let mut hasher = foldhash::fast::FixedState::with_seed(0x0069_7073_6574).build_hasher();
     text.hash(&mut hasher);
     u128::from(std::hash::Hasher::finish(&hasher))
 }

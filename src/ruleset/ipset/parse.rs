@@ -84,21 +84,21 @@ struct Script<'a> {
 
 impl Script<'_> {
     fn command(&mut self, words: &[Word]) -> Result<(), RuleError> {
+        let exist = words.iter().any(|word| matches!(word.text.as_str(), "-exist" | "-!"));
+        let kept = words.iter().filter(|word| !matches!(word.text.as_str(), "-exist" | "-!" | "-q" | "-quiet"));
+        let words: Vec<&Word> = kept.collect();
         let Some((first, rest)) = words.split_first() else { return Ok(()) };
-        let mut rest: Vec<&Word> = rest.iter().collect();
-        let exist = rest.iter().any(|word| matches!(word.text.as_str(), "-exist" | "-!"));
-        rest.retain(|word| !matches!(word.text.as_str(), "-exist" | "-!" | "-q" | "-quiet"));
         match first.text.as_str() {
-            "create" | "-N" | "n" | "--create" => self.create(first, &rest, exist),
-            "add" | "-A" | "a" | "--add" => self.add(first, &rest, exist),
-            "del" | "-D" | "d" | "--del" => self.delete(first, &rest),
+            "create" | "-N" | "n" | "--create" => self.create(first, rest, exist),
+            "add" | "-A" | "a" | "--add" => self.add(first, rest, exist),
+            "del" | "-D" | "d" | "--del" => self.delete(first, rest),
             "flush" | "-F" | "f" => {
                 self.each(rest.first().copied(), |set| set.entries.clear())?;
                 Ok(())
             }
             "destroy" | "-X" | "x" => self.destroy(rest.first().copied()),
-            "rename" | "-E" | "e" => self.rename(first, &rest),
-            "swap" | "-W" | "w" => self.swap(first, &rest),
+            "rename" | "-E" | "e" => self.rename(first, rest),
+            "swap" | "-W" | "w" => self.swap(first, rest),
             "COMMIT" | "commit" | "quit" | "test" | "-T" | "list" | "save" | "version" | "help" | "restore" => Ok(()),
             other => Err(first.fault(
                 self.file,

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// A type. Bit masks are compared by bits where a rule names them without an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)] // nft's own names
+#[allow(missing_docs, clippy::enum_variant_names)] // nft's own names
 pub(super) enum Type {
     Ipv4Addr,
     Ipv6Addr,

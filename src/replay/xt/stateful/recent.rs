@@ -45,7 +45,7 @@ impl List {
         Self { entries: HashMap::default(), order: BTreeMap::new(), next: 0, stamps: STAMPS, mask }
     }
 
-    fn to_the_end(&mut self, address: IpAddr) {
+    fn move_to_end(&mut self, address: IpAddr) {
         self.next += 1;
         if let Some(entry) = self.entries.get_mut(&address) {
             self.order.remove(&entry.place);
@@ -61,7 +61,7 @@ impl List {
             self.entries.remove(&oldest);
         }
         self.entries.insert(address, Entry { ttl, stamps: vec![now], index: 1, place: 0 });
-        self.to_the_end(address);
+        self.move_to_end(address);
     }
 
     fn update(&mut self, address: IpAddr, ttl: u8, now: i64) {
@@ -75,7 +75,7 @@ impl List {
             entry.index += 1;
             entry.ttl = ttl;
         }
-        self.to_the_end(address);
+        self.move_to_end(address);
     }
 
     fn remove(&mut self, address: IpAddr) {

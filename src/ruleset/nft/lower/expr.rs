@@ -368,7 +368,7 @@ impl Lower<'_> {
 pub(super) fn masked(expr: Expr, bytes: usize, bits: u32) -> Expr {
     // Whole bytes of the packet are read as such, no further than needed.
     if let Expr::Payload(payload) = &expr
-        && bits % 8 == 0
+        && bits.is_multiple_of(8)
         && bits > 0
         && payload.bits == bytes as u32 * 8
     {

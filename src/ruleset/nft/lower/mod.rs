@@ -23,6 +23,7 @@ use crate::ruleset::model::{
     Base, Body, Chain, ChainId, ChainKind, Engine, Family, Hook, Note, ObjectId, Policy, Rule, SetId, Table, Unknown,
 };
 use state::{ChainState, State, TableState};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// What a script leaves behind.
@@ -50,7 +51,9 @@ pub fn lower(script: &ast::Script, file: &Arc<str>) -> Result<Lowered, RuleError
 struct Lower<'a> {
     file: &'a Arc<str>,
     family: Family,
-    chains: Vec<&'a str>,
+    chains: Vec<String>,
+    /// Chains without a name, that rules hold within them; they come after those with one.
+    blocks: VecDeque<Vec<ast::Rule>>,
     sets: Vec<Set>,
     /// Types of keys and data of the sets, beside them.
     types: Vec<set::Types>,
@@ -68,7 +71,8 @@ impl<'a> Lower<'a> {
         Self {
             file,
             family: table.family,
-            chains: table.chains.iter().map(|chain| chain.name.text.as_str()).collect(),
+            chains: table.chains.iter().map(|chain| chain.name.text.clone()).collect(),
+            blocks: VecDeque::new(),
             sets: Vec::new(),
             types: Vec::new(),
             objects: Vec::new(),
@@ -88,6 +92,11 @@ impl<'a> Lower<'a> {
         let mut chains = Vec::new();
         for chain in &table.chains {
             chains.push(self.chain(chain)?);
+        }
+        while let Some(rules) = self.blocks.pop_front() {
+            let pos = rules.first().map_or(table.pos, |rule| rule.pos);
+            let name = Name { pos, text: self.chains.get(chains.len()).cloned().unwrap_or_default() };
+            chains.push(self.chain(&ChainState { pos, name, base: None, policy: None, rules })?);
         }
         for flowtable in &table.flowtables {
             let message = format!("flowtable {}: not modelled; every packet takes the whole way", flowtable.name.text);
@@ -192,12 +201,24 @@ impl<'a> Lower<'a> {
         self.unknown.push(Unknown { what: what.into(), effect: effect.to_owned() });
     }
 
+    /// A chain for the rules of a block; numbered in the order in which blocks are met.
+    fn block(&mut self, rules: &[ast::Rule]) -> ChainId {
+        let id = ChainId(self.chains.len() as u32);
+        self.chains.push(format!("__chain{}", id.0));
+        self.blocks.push_back(rules.to_vec());
+        id
+    }
+
     fn chain_id(&self, name: &Name) -> Result<ChainId> {
-        let found = (0u32..).zip(&self.chains).find(|(_, chain)| **chain == name.text);
+        let found = (0u32..).zip(&self.chains).find(|(_, chain)| chain.as_str() == name.text.as_str());
         found.map(|(at, _)| ChainId(at)).ok_or_else(|| {
             self.fault(
                 name.pos,
-                format!("there is no chain {:?}{}", name.text, nearest(&name.text, self.chains.iter().copied())),
+                format!(
+                    "there is no chain {:?}{}",
+                    name.text,
+                    nearest(&name.text, self.chains.iter().map(String::as_str))
+                ),
             )
         })
     }

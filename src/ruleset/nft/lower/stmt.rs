@@ -93,7 +93,7 @@ impl Lower<'_> {
         Ok(())
     }
 
-    pub(super) fn verdict(&self, verdict: &ast::Verdict) -> Result<Verdict> {
+    pub(super) fn verdict(&mut self, verdict: &ast::Verdict) -> Result<Verdict> {
         Ok(match verdict {
             ast::Verdict::Accept => Verdict::Accept,
             ast::Verdict::Drop => Verdict::Drop,
@@ -101,6 +101,10 @@ impl Lower<'_> {
             ast::Verdict::Return => Verdict::Return,
             ast::Verdict::Jump(chain) => Verdict::Jump(self.chain_id(chain)?),
             ast::Verdict::Goto(chain) => Verdict::Goto(self.chain_id(chain)?),
+            ast::Verdict::Block { goto, rules } => {
+                let chain = self.block(rules);
+                if *goto { Verdict::Goto(chain) } else { Verdict::Jump(chain) }
+            }
         })
     }
 
