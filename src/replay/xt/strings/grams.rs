@@ -4,6 +4,9 @@
 //! `stride` consecutive groups of four bytes in the bitmap, so that wherever it lies one of them falls on a probe; what
 //! the bitmap lets through is compared. Patterns too short for that are not known here.
 
+/// So many patterns are looked for together in the time that each would take on its own: measured.
+const WORTHWHILE: usize = 8;
+
 /// Bits of the bitmap: 4 KiB, which stays in the nearest cache.
 const WORDS: usize = 512;
 
@@ -61,9 +64,13 @@ impl Grams {
         self.firsts.push(First::Nowhere);
     }
 
-    /// The pattern is long enough to be looked for here.
+    /// The pattern is long enough to be looked for here, and so are enough others.
     pub fn knows(&self, needle: usize) -> bool {
-        self.needles.get(needle).is_some_and(|pattern| pattern.len() >= 5)
+        match self.needles.get(needle).map_or(0, |pattern| pattern.len()) {
+            ..5 => false,
+            5 | 6 => self.middle.is_worthwhile(),
+            _ => self.long.is_worthwhile(),
+        }
     }
 
     /// Where a pattern is first.
@@ -74,7 +81,7 @@ impl Grams {
     /// Looks for all patterns.
     pub fn search(&mut self, hay: &[u8]) {
         self.firsts.fill(First::Nowhere);
-        for table in [&mut self.long, &mut self.middle] {
+        for table in [&mut self.long, &mut self.middle].into_iter().filter(|table| table.is_worthwhile()) {
             table.search(hay, &self.needles, &mut self.firsts);
         }
     }
@@ -83,6 +90,11 @@ impl Grams {
 impl Table {
     fn new(stride: usize) -> Self {
         Self { stride, bitmap: Box::new([0; WORDS]), grams: Vec::new(), sorted: true }
+    }
+
+    /// Patterns that need twice as many probes have half as many groups.
+    fn is_worthwhile(&self) -> bool {
+        self.grams.len() >= WORTHWHILE * 4
     }
 
     /// The end of a pattern tells it from others better than its beginning.
@@ -100,26 +112,23 @@ impl Table {
     }
 
     fn search(&mut self, hay: &[u8], needles: &[Box<[u8]>], firsts: &mut [First]) {
-        if self.grams.is_empty() {
-            return;
-        }
         if !self.sorted {
             self.grams.sort_unstable();
             self.sorted = true;
         }
-        let mut at = 0;
-        while let Some(four) = hay.get(at..).and_then(|rest| rest.first_chunk()) {
-            let bytes = u32::from_le_bytes(*four);
-            let (word, bit) = place(bytes);
-            if self.bitmap.get(word).is_some_and(|word| word & bit != 0) {
-                self.compare(hay, at, bytes, needles, firsts);
+        for start in (0..4).step_by(self.stride) {
+            let probes = hay.get(start..).unwrap_or_default().chunks_exact(4);
+            for (nth, four) in probes.enumerate() {
+                let Some(bytes) = four.first_chunk().map(|four| u32::from_le_bytes(*four)) else { continue };
+                let (word, bit) = place(bytes);
+                if self.bitmap.get(word).is_some_and(|word| word & bit != 0) {
+                    self.compare(hay, start + nth * 4, bytes, needles, firsts);
+                }
             }
-            at += self.stride;
         }
     }
 
-    /// Compares the patterns that have these four bytes. A pattern that was found already is earlier there: two of its
-    /// places are at least one byte apart, and probes go upwards; only within one stride the order must be looked at.
+    /// Compares the patterns that have these four bytes.
     #[cold]
     fn compare(&self, hay: &[u8], at: usize, bytes: u32, needles: &[Box<[u8]>], firsts: &mut [First]) {
         let from = self.grams.partition_point(|gram| gram.bytes < bytes);

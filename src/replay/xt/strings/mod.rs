@@ -242,9 +242,9 @@ mod tests {
             data in prop::collection::vec(prop_oneof![Just(b'a'), Just(b'b'), Just(b'A'), any::<u8>()], 0..200),
             patterns in prop::collection::vec(
                 (prop::collection::vec(prop_oneof![Just(b'a'), Just(b'b'), any::<u8>()], 1..12), any::<bool>(), 0..60_u32, 0..240_u32),
-                1..20,
+                1..50,
             ),
-            slices in prop::collection::vec((0..200_usize, 1..20_usize, any::<bool>(), 0..60_u32), 0..20),
+            slices in prop::collection::vec((0..200_usize, 1..20_usize, any::<bool>(), 0..60_u32), 0..40),
         ) {
             let bytes = packet(&data);
             let mut questions: Vec<StringMatch> =

@@ -5,7 +5,6 @@
 
 mod micro;
 mod rules;
-mod speed;
 mod targets;
 mod v4;
 mod v6;
