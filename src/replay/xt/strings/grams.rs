@@ -152,3 +152,55 @@ fn place(bytes: u32) -> (usize, u64) {
     let hash = bytes.wrapping_mul(0x9e37_79b1) >> 17;
     ((hash >> 6) as usize, 1 << (hash & 63))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // tests
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn hay() -> impl Strategy<Value = Vec<u8>> {
+        prop::collection::vec(prop_oneof![4 => Just(b'a'), 2 => Just(b'b'), 1 => any::<u8>()], 12..120)
+    }
+
+    proptest! {
+        #[test]
+        fn first_places_are_found(
+            hays in prop::collection::vec(hay(), 1..4),
+            len in 4..9_usize,
+            places in prop::collection::vec((0..120_usize, 0..3_usize, 0..3_usize), 32..60),
+        ) {
+            let patterns: Vec<&[u8]> = places
+                .iter()
+                .map(|(place, longer, of)| {
+                    let hay = &hays[of % hays.len()];
+                    let len = len + longer;
+                    let from = place % (hay.len() - len + 1);
+                    &hay[from..from + len]
+                })
+                .collect();
+            let mut grams = Grams::default();
+            patterns.iter().for_each(|pattern| grams.add(pattern));
+            for hay in &hays {
+                grams.search(hay);
+                for (needle, pattern) in patterns.iter().enumerate().filter(|(needle, _)| grams.knows(*needle)) {
+                    let expected = hay.windows(pattern.len()).position(|window| window == *pattern);
+                    prop_assert_eq!(grams.first(needle), expected.map_or(First::Nowhere, First::At));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn only_many_long_patterns_are_known() {
+        let mut grams = Grams::default();
+        for n in 0..7_u8 {
+            grams.add(&[n; 7]);
+        }
+        assert!(!grams.knows(0));
+        grams.add(&[7; 9]);
+        grams.add(&[8; 6]);
+        grams.add(&[9; 4]);
+        assert_eq!((0..10).filter(|needle| grams.knows(*needle)).count(), 8);
+    }
+}
