@@ -163,9 +163,11 @@ impl Machine {
 
     fn forward(&mut self, from: &Arc<str>, skb: &mut Skb<'_>, hits: &mut Vec<u32>) -> Judged {
         skb.set_ttl(skb.ttl().saturating_sub(1));
+        self.strings.next_packet();
         let to = self.wiring.interface_to(skb.dst());
         match self.hook(Hook::Forward, Some(from), Some(&to), skb, hits) {
-            Passed::On => self.last_hook(Hook::Postrouting, None, Some(&to), skb, hits),
+            // `ip_output` still knows by which device the packet came.
+            Passed::On => self.last_hook(Hook::Postrouting, Some(from), Some(&to), skb, hits),
             Passed::End(judged) => judged,
         }
     }
@@ -233,7 +235,11 @@ impl Machine {
                 };
                 passed(verdict, "connection tracking")
             }
-            Stage::Nat { .. } => self.nat(version, context, skb, hits),
+            Stage::Nat { .. } => {
+                let passed = self.nat(version, context, skb, hits);
+                self.strings.next_packet();
+                passed
+            }
             Stage::Chain { table, chain } => {
                 let walked = self.walk((table, chain), context, skb, hits);
                 self.settle(walked, context, skb, hits)

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // tests
 
+mod damaged;
 mod micro;
 mod rules;
 mod targets;

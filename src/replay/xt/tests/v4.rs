@@ -5,11 +5,10 @@ use super::rules::U32::{And, At, Right};
 use super::rules::*;
 use crate::ruleset::xt::{Match, PortSide, TtlOp};
 
-const CAPTURE: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/replay/xt-headers.pcap"));
+pub const CAPTURE: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/replay/xt-headers.pcap"));
 
-#[test]
-fn counts_what_the_kernel_counted() {
-    let rows = [
+pub fn rows() -> Vec<Row> {
+    vec![
         row("-p tcp", any().p(6), both("1-78,122-126,137")),
         row("! -p tcp", any().not_p(6), both("79-121,127-136")),
         row("-s 10.1.14.0/24", any().s("10.1.14.0/255.255.255.0"), both("116-126")),
@@ -380,6 +379,10 @@ fn counts_what_the_kernel_counted() {
                 "1-4,8-17,21-30,34-41,47-54,59-79,82-85,88-93,95-102,109-110,112,114,116-137",
             ),
         ),
-    ];
-    compare(CAPTURE, false, &rows);
+    ]
+}
+
+#[test]
+fn counts_what_the_kernel_counted() {
+    compare(CAPTURE, false, &rows());
 }

@@ -5,11 +5,10 @@ use super::rules::U32::{And, Right};
 use super::rules::*;
 use crate::ruleset::xt::{Match, PortSide, TtlOp};
 
-const CAPTURE: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/replay/xt-headers.pcap"));
+pub const CAPTURE: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/replay/xt-headers.pcap"));
 
-#[test]
-fn counts_what_the_kernel_counted() {
-    let rows = [
+pub fn rows() -> Vec<Row> {
+    vec![
         row("-m comment --comment all", any().m(Match::Comment("all".into())), both("138-209")),
         row("-s 2001:db8:1:1::/64", any().s("2001:db8:1:1::/ffff:ffff:ffff:ffff::"), both("138-161")),
         row(
@@ -229,6 +228,10 @@ fn counts_what_the_kernel_counted() {
             from_6(3).p(6).m(Match::TcpMss(yes(span(1460, 1460)))),
             both("187"),
         ),
-    ];
-    compare(CAPTURE, true, &rows);
+    ]
+}
+
+#[test]
+fn counts_what_the_kernel_counted() {
+    compare(CAPTURE, true, &rows());
 }
