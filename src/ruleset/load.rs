@@ -2,7 +2,7 @@
 
 use super::error::{Place, RuleError};
 use super::model::{Family, Note, Ruleset};
-use super::{ipset, nft};
+use super::{ipset, l7, nft};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -167,11 +167,11 @@ pub fn assemble(files: &[RuleFile]) -> Result<Ruleset, RuleError> {
     let mut ruleset = Ruleset::default();
     let of = |wanted: fn(Language) -> bool| files.iter().filter(move |file| wanted(file.language));
     for file in of(|language| language == Language::L7Pattern) {
-        let whole_file = Place { file: file.path.as_str().into(), line: 0, column: 0 };
-        return Err(RuleError::new(whole_file, "l7-filter patterns are not read yet"));
+        let pattern = l7::parse(&file.text, &Arc::from(file.path.as_str()), &mut ruleset.notes)?;
+        ruleset.patterns.push(pattern);
     }
     for file in of(|language| language == Language::Ipset) {
-        ruleset.ipsets.extend(ipset::parse(&file.text, &Arc::from(file.path.as_str()))?);
+        ipset::parse(&file.text, &Arc::from(file.path.as_str()), &mut ruleset.ipsets, &mut ruleset.notes)?;
     }
     for file in files {
         let name = Arc::from(file.path.as_str());

@@ -1,11 +1,31 @@
-//! Sets of `ipset save`: what is in them. How they are asked is `replay`'s business.
+//! Sets of `ipset save` and of scripts of `ipset` commands: what is in them. How they are asked is `replay`'s business.
+//!
+//! | file | does |
+//! |---|---|
+//! | `script` | lines of commands in, sets out |
+//! | `line` | a line and its words, with their columns |
+//! | `create`, `entry`, `value` | options of a set, of an entry, and the parts of an entry |
+//! | `kinds`, `names`, `icmp` | types of sets, names of protocols and ports, names of ICMP types |
+//! | `members` | which members an entry stands for |
+//! | `print` | as `ipset save` prints it |
 
-mod parse;
-#[cfg(test)]
-mod tests;
+mod create;
+mod entry;
+mod icmp;
+mod kinds;
+mod line;
+pub mod members;
+mod names;
+mod print;
+mod script;
 mod value;
 
-pub use parse::parse;
+#[cfg(test)]
+mod tests;
+
+pub use entry::skbinfo;
+pub use print::print;
+pub use script::parse;
 
 use super::error::Place;
 use super::model::Family;
@@ -33,9 +53,11 @@ pub struct IpSet {
     pub skbinfo: bool,
     /// Prefix length that addresses of `hash:ip` are cut to.
     pub netmask: Option<u8>,
+    /// Mask that addresses are cut to, of any shape; excludes `netmask`.
+    pub bitmask: Option<IpAddr>,
     /// Mask of `hash:ip,mark`.
     pub markmask: Option<u32>,
-    /// Most entries; `forceadd` replaces one when full.
+    /// Most entries (`size` of a list); `forceadd` replaces one when full.
     pub maxelem: u32,
     /// See `maxelem`.
     pub forceadd: bool,
@@ -86,6 +108,8 @@ pub struct Entry {
     pub values: Vec<Value>,
     /// Excepted (`nomatch`).
     pub nomatch: bool,
+    /// The interface is the beginning of a name (`wildcard`).
+    pub wildcard: bool,
     /// Seconds to live; 0 for ever.
     pub timeout: Option<u32>,
     /// Packets and bytes at the start.
@@ -99,13 +123,13 @@ pub struct Entry {
 }
 
 /// A value of one dimension.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Value {
     /// Addresses from first to last.
     Range(IpAddr, IpAddr),
     /// A network: address and prefix length.
     Net(IpAddr, u8),
-    /// Protocol number (`None`: any, as in `bitmap:port`) and ports (or ICMP type and code) from first to last.
+    /// Protocol number (`None`: any, as in `bitmap:port`) and ports (or ICMP type << 8 | code) from first to last.
     Ports(Option<u8>, u16, u16),
     /// Hardware address.
     Mac([u8; 6]),
@@ -113,6 +137,6 @@ pub enum Value {
     Iface(String, bool),
     /// Mark.
     Mark(u32),
-    /// Name of a set, and where it was put: before or after another.
+    /// Name of a set. A list's entries stand in its order; a place told by `before` (`true`) or `after` is used up.
     Set(String, Option<(bool, String)>),
 }
