@@ -57,9 +57,6 @@ pub(super) fn range(text: &str, max: u64) -> Result<Range<u64>, String> {
 }
 
 /// A range of 8 bits.
-pub(super) fn range_u8(text: &str) -> Result<Range<u8>, String> {
-    range(text, u8::MAX.into()).map(|range| Range { low: range.low as u8, high: range.high as u8 })
-}
 
 /// A range of 16 bits.
 pub(super) fn range_u16(text: &str) -> Result<Range<u16>, String> {
