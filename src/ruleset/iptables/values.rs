@@ -56,8 +56,6 @@ pub(super) fn range(text: &str, max: u64) -> Result<Range<u64>, String> {
     Ok(Range { low: bound(low, 0)?, high: bound(high, max)? })
 }
 
-/// A range of 8 bits.
-
 /// A range of 16 bits.
 pub(super) fn range_u16(text: &str) -> Result<Range<u16>, String> {
     range(text, u16::MAX.into()).map(|range| Range { low: range.low as u16, high: range.high as u16 })
