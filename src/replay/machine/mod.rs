@@ -140,6 +140,7 @@ impl Machine {
     /// Judges a packet. The numbers of the rules that counted it are added to `hits`.
     pub fn run(&mut self, mut skb: Skb<'_>, hits: &mut Vec<u32>) -> Judged {
         self.chains.doubtful = false;
+        self.shared.start(skb.now_ns);
         self.shared.strings.next_packet();
         let judged = self.travel(&mut skb, hits);
         if judged.judgement != Judgement::Accept {

@@ -83,7 +83,8 @@ pub struct PreparedRule {
 impl PreparedRule {
     /// Makes a rule ready. Named state (sets, lists, hash tables) is created in `shared`.
     pub fn new(body: &RuleBody, family: Family, backend: Backend, shared: &mut Shared) -> Self {
-        let matchers = body.matches.iter().filter_map(|extension| prepare(extension, family, shared)).collect();
+        let matchers =
+            body.matches.iter().filter_map(|extension| prepare(extension, family, backend, shared)).collect();
         let target = PreparedTarget::new(&body.target, family, shared);
         Self { head: PreparedHead::new(&body.head), matchers, target, backend }
     }
@@ -115,7 +116,7 @@ impl PreparedRule {
 }
 
 /// `None` for an extension that says nothing.
-fn prepare(extension: &Match, family: Family, shared: &mut Shared) -> Option<Matcher> {
+fn prepare(extension: &Match, family: Family, backend: Backend, shared: &mut Shared) -> Option<Matcher> {
     Some(match extension {
         Match::Comment(_) => return None,
         Match::String(string) => Matcher::Text(strings::TextMatch::new(string, &mut shared.strings)),
@@ -129,7 +130,7 @@ fn prepare(extension: &Match, family: Family, shared: &mut Shared) -> Option<Mat
                 || [is_in, is_out, is_bridged].into_iter().flatten().any(|one| !one.not);
             if positive { Matcher::Never } else { return None }
         }
-        other => match stateful::prepare(other, family, shared) {
+        other => match stateful::prepare(other, family, backend, shared) {
             Some(stateful) => Matcher::Stateful(stateful),
             None => Matcher::Pure(other.clone()),
         },

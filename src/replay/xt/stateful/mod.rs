@@ -1,31 +1,107 @@
 //! Matches and targets that remember packets, and what they share by name.
+//!
+//! | file | judges |
+//! |---|---|
+//! | `limit`, `hashlimit` | rates |
+//! | `recent` | lists of addresses |
+//! | `connlimit` | numbers of connections |
+//! | `connection` | connbytes, connlabel, helper |
+//! | `counting` | quota, statistic |
+//! | `time` | the clock and the calendar |
+//! | `set` | `-m set`, `-j SET` |
+//! | `layer7` | the application by its first words |
+//!
+//! All of it is in capture time. Where a kernel draws lots (`statistic --mode random`) a generator with a fixed seed
+//! draws them, so that a replay tells the same twice.
+
+mod connection;
+mod connlimit;
+mod counting;
+mod hashlimit;
+mod layer7;
+mod limit;
+mod recent;
+mod set;
+mod time;
+
+#[cfg(test)]
+mod tests;
 
 use super::target::StatefulTarget;
-use super::{StatefulMatch, StringIndex};
+use super::{Backend, StatefulMatch, StringIndex};
+use crate::replay::ipset::Sets;
 use crate::ruleset::ipset::IpSet;
 use crate::ruleset::model::Family;
-use crate::ruleset::xt::{Match, Target};
+use crate::ruleset::xt::{Match, Statistic, Target};
+use hashlimit::HashLimits;
+use layer7::Layer7;
+use recent::RecentLists;
 
 /// State that rules share: sets, lists and hash tables by name, and the index of strings.
 #[derive(Debug, Default)]
 pub struct Shared {
     /// Patterns of `-m string`.
     pub strings: StringIndex,
-}
-
-/// Makes a match ready that remembers packets; `None` if it is none of these.
-pub fn prepare(_extension: &Match, _family: Family, _shared: &mut Shared) -> Option<Box<dyn StatefulMatch>> {
-    None
-}
-
-/// Makes a target ready that remembers packets; `None` if it is none of these.
-pub fn prepare_target(_target: &Target, _family: Family, _shared: &mut Shared) -> Option<Box<dyn StatefulTarget>> {
-    None
+    /// Sets of `ipset`.
+    pub sets: Sets,
+    recent: RecentLists,
+    hashlimits: HashLimits,
+    layer7: Layer7,
+    started: bool,
 }
 
 impl Shared {
     /// With the sets of a candidate, as they are when it is loaded.
-    pub fn new(_sets: &[IpSet]) -> Self {
-        Self::default()
+    pub fn new(sets: &[IpSet]) -> Self {
+        Self { sets: Sets::new(sets), ..Self::default() }
+    }
+
+    /// Tells the time of the first packet, from which on things live that were loaded with seconds to live.
+    pub fn start(&mut self, now_ns: i64) {
+        if !self.started {
+            self.started = true;
+            self.sets.start(now_ns);
+            self.hashlimits.start(now_ns);
+        }
+    }
+}
+
+/// Makes a match ready that remembers packets; `None` if it is none of these.
+pub fn prepare(
+    extension: &Match,
+    family: Family,
+    backend: Backend,
+    shared: &mut Shared,
+) -> Option<Box<dyn StatefulMatch>> {
+    Some(match extension {
+        Match::Limit(limit) => Box::new(limit::prepare(limit, backend)),
+        Match::HashLimit(limit) => Box::new(shared.hashlimits.prepare(limit, family)),
+        Match::Recent(recent) => Box::new(shared.recent.prepare(recent)),
+        Match::ConnLimit { limit, mask, by_destination } => {
+            Box::new(connlimit::ConnLimit::new(*limit, *mask, *by_destination))
+        }
+        Match::ConnBytes { range, mode, direction } => {
+            Box::new(connection::ConnBytes { range: *range, mode: *mode, direction: *direction })
+        }
+        Match::ConnLabel { label, set, .. } => Box::new(connection::ConnLabel { label: *label, set: *set }),
+        Match::Helper(name) => Box::new(connection::Helper { name: name.clone() }),
+        Match::Quota { quota } => Box::new(counting::Quota::new(quota)),
+        Match::Statistic(Statistic::Nth { every, packet }) => Box::new(counting::Nth::new(*every, *packet)),
+        Match::Statistic(Statistic::Random(chance)) => Box::new(counting::Random::new(*chance)),
+        Match::Time(time) => Box::new(time::Clock::new(time)),
+        Match::Set(set) => Box::new(set::Asked::new(set, family, shared)),
+        Match::Layer7 { pattern, packets } => Box::new(layer7::Classifier::new(pattern, *packets)),
+        _ => return None,
+    })
+}
+
+/// Makes a target ready that remembers packets; `None` if it is none of these.
+pub fn prepare_target(target: &Target, family: Family, shared: &mut Shared) -> Option<Box<dyn StatefulTarget>> {
+    match target {
+        Target::Set { add, del, map, exist, timeout, map_flags } => {
+            let sets = [add, del, map].map(|one| set::Bound::new(one.as_ref(), family, shared));
+            Some(Box::new(set::Changed::new(sets, *exist, *timeout, map_flags)))
+        }
+        _ => None,
     }
 }
