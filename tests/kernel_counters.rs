@@ -169,7 +169,7 @@ impl Case {
 }
 
 fn network(text: &str) -> (std::net::IpAddr, u8) {
-    let (address, prefix) = text.split_once('/').unwrap_or((text, "32"));
+    let (address, prefix) = text.split_once('/').unwrap_or((text, if text.contains(':') { "128" } else { "32" }));
     (address.parse().unwrap(), prefix.parse().unwrap())
 }
 

@@ -3,6 +3,8 @@
 mod analyze;
 mod policy;
 mod progress;
+mod replay;
+mod rules;
 mod status;
 
 pub use status::Status;
@@ -46,6 +48,10 @@ struct Common {
 enum Command {
     /// Find out what happened in captures: findings, tables, charts and a page in a case folder
     Analyze(analyze::Arguments),
+    /// Ask firewall rulesets about captures: which rules hit, what they stop, what they miss, whom they hurt
+    Replay(replay::Arguments),
+    /// Read rule files without a capture: errors, what is not modelled, rules that cannot matter
+    Rules(rules::Arguments),
     /// Write a policy file to start from, or check one
     Policy(policy::Arguments),
 }
@@ -94,6 +100,8 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> Result<Status, Failure>
     }
     match command {
         Command::Analyze(arguments) => analyze::run(&common, &arguments),
+        Command::Replay(arguments) => replay::run(&common, &arguments),
+        Command::Rules(arguments) => rules::run(&common, &arguments),
         Command::Policy(arguments) => policy::run(&arguments),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::enforce::{Course, Fate};
 use super::flows::{FlowId, Part};
-use super::machine::{DecidedBy, Judgement, Machine};
+use super::machine::{DecidedBy, Judge, Judgement};
 use super::skb::Skb;
 use super::watch::Mark;
 use crate::evidence::Stamp;
@@ -85,7 +85,7 @@ const MAX_FLOW_BITS: usize = 1 << 31;
 /// A candidate at work.
 pub struct Candidate {
     /// Judges packets.
-    pub machine: Machine,
+    pub judge: Box<dyn Judge>,
     mode: Mode,
     courses: Vec<Course>,
     /// Rules by number.
@@ -102,8 +102,8 @@ pub struct Candidate {
 
 impl Candidate {
     /// A candidate before its first packet.
-    pub fn new(machine: Machine, mode: Mode, findings: usize) -> Self {
-        let rules = machine.rule_count();
+    pub fn new(judge: Box<dyn Judge>, mode: Mode, findings: usize) -> Self {
+        let rules = judge.rule_count();
         Self {
             mode,
             courses: Vec::new(),
@@ -113,7 +113,7 @@ impl Candidate {
             verdicts: Default::default(),
             seen: FlowBits::new(rules),
             hits: Vec::new(),
-            machine,
+            judge,
         }
     }
 
@@ -121,7 +121,7 @@ impl Candidate {
     pub fn run(&mut self, subjects: &[Subject<'_>], marks: &[Mark]) {
         let mut marks = marks.iter().peekable();
         for (index, subject) in (0u32..).zip(subjects) {
-            let (fate, by) = self.judge(subject);
+            let (fate, by) = self.fate(subject);
             self.count(subject, fate, by);
             while let Some(mark) = marks.next_if(|mark| mark.packet <= index) {
                 self.mark(subject, mark, fate, by);
@@ -129,7 +129,7 @@ impl Candidate {
         }
     }
 
-    fn judge(&mut self, subject: &Subject<'_>) -> (Fate, Option<DecidedBy>) {
+    fn fate(&mut self, subject: &Subject<'_>) -> (Fate, Option<DecidedBy>) {
         self.hits.clear();
         let at = subject.part.flow.0 as usize;
         if self.courses.len() <= at {
@@ -140,7 +140,7 @@ impl Candidate {
         if enforce && !course.is_plausible(&subject.part) {
             return (course.note(&subject.part, Fate::Unsent, false), None);
         }
-        let judged = self.machine.run(subject.skb.clone(), &mut self.hits);
+        let judged = self.judge.run(subject.skb.clone(), &mut self.hits);
         let (fate, reset) = match judged.judgement {
             Judgement::Accept => (Fate::Passed, false),
             Judgement::Drop => (Fate::Dropped, false),
@@ -189,7 +189,7 @@ impl Candidate {
                 }
             }
         }
-        tally.doubtful |= self.machine.last_was_doubtful();
+        tally.doubtful |= self.judge.last_was_doubtful();
         if fate.arrived() {
             tally.bytes_passed += u64::from(subject.skb.len.saturating_sub(subject.part.payload));
             tally.arrived += u32::from(mark.evidence);

@@ -33,7 +33,7 @@ enum Sweep {
 impl ConnCount {
     /// Counts a packet's connection (`nf_conncount_add_skb`), and gives the number of connections.
     pub fn add(&mut self, skb: &Skb, connections: &dyn Connections) -> u32 {
-        let conn = skb.ct.and_then(|id| connections.get(id));
+        let conn = skb.ct.and_then(|id| connections.get(id)).filter(|conn| conn.status & status::TEMPLATE == 0);
         let tick = skb.now_ns.div_euclid(TICK_NS);
         let just_swept = self.swept.is_some_and(|(at, _)| at == tick);
         if conn.is_some_and(|conn| conn.status & status::CONFIRMED != 0) {

@@ -13,7 +13,7 @@
 //! | `candidate`, `run` | one ruleset under test; captures through all of them |
 //! | `outcome`, `signatures`, `compare`, `expect` | what it means: findings, harm, blindness, differences, the gate |
 //! | `hits`, `output`, `terminal` | `hits.json`, the table, the summary |
-//! | `kernel` | the same packets through the real kernel |
+//! | `kernel`, `engine` | the same packets through the real kernel; compared with the model |
 //!
 //! Time is capture time everywhere.
 
@@ -23,6 +23,7 @@ pub mod conncount;
 pub mod conntrack;
 pub mod defrag;
 pub mod enforce;
+pub mod engine;
 pub mod expect;
 pub mod flows;
 pub mod hits;

@@ -10,6 +10,7 @@ use super::signatures::{Signature, Split, concerns, unreadable};
 use super::watch::Watched;
 use crate::detect::{Kind, Layer};
 use crate::report::{FindingRecord, Shown};
+use crate::ruleset::lint;
 use crate::ruleset::model::{Body, Rule, Ruleset, Verdict};
 use crate::ruleset::nft::{Expr, Meta, PayloadBase, Statement};
 use crate::ruleset::xt::{Match, Target};
@@ -38,8 +39,9 @@ pub fn describe(
 ) {
     let rules: Vec<&Rule> = ruleset.rules().map(|(_, _, rule)| rule).collect();
     hits.rules = rule_hits(scene, ruleset, candidate);
-    hits.chains = candidate.machine.chains();
-    hits.objects = candidate.machine.objects();
+    apply_lints(ruleset, &mut hits.rules, &mut hits.notes);
+    hits.chains = candidate.judge.chains();
+    hits.objects = candidate.judge.objects();
     hits.verdicts = candidate.verdicts;
     let names = Names { rules: &hits.rules, chains: &hits.chains };
     hits.findings = finding_outcomes(scene, &rules, candidate, found.0, &names);
@@ -77,7 +79,7 @@ fn rule_hits(scene: &Scene<'_>, ruleset: &Ruleset, candidate: &Candidate) -> Vec
     (0u32..)
         .zip(with_tally)
         .map(|(number, ((table, chain, rule), tally))| {
-            let (packets, bytes) = candidate.machine.counters(number);
+            let (packets, bytes) = candidate.judge.counters(number);
             let state = match (rule.unknown.is_empty(), packets) {
                 (false, _) => RuleState::Unknown,
                 (true, 0) => RuleState::NeverHit,
@@ -105,6 +107,26 @@ fn rule_hits(scene: &Scene<'_>, ruleset: &Ruleset, candidate: &Candidate) -> Vec
             }
         })
         .collect()
+}
+
+/// What is known of the rules without any packet.
+fn apply_lints(ruleset: &Ruleset, rules: &mut [RuleHits], notes: &mut Vec<String>) {
+    for lint in lint::lint(ruleset) {
+        let Some(rule) = lint.rule.and_then(|number| rules.get_mut(number as usize)) else {
+            notes.push(lint.message);
+            continue;
+        };
+        match lint.kind {
+            lint::Kind::Shadowed if rule.packets == 0 && rule.state != RuleState::Unknown => {
+                rule.state = RuleState::Shadowed;
+            }
+            lint::Kind::Redundant if rule.state != RuleState::Unknown => rule.state = RuleState::Redundant,
+            _ => {}
+        }
+        let word = if lint.kind == lint::Kind::Doubtful { "" } else { "always: " };
+        let separator = if rule.note.is_empty() { "" } else { "; " };
+        rule.note = format!("{}{separator}{word}{}", rule.note, lint.message);
+    }
 }
 
 fn finding_outcomes(

@@ -5,16 +5,18 @@
 //! of them.
 
 use super::candidate::{Candidate, Mode, Subject};
+use super::engine::{self, Kept};
 use super::flows::Flows;
 use super::hits::{Hits, RulesetHits};
-use super::machine::{Machine, Settings};
+use super::kernel::KernelError;
+use super::machine::{Judge, Machine, Settings};
 use super::outcome::{self, Scene};
 use super::signatures::{Signature, Splits, signatures};
 use super::skb::Skb;
 use super::watch::{Mark, Watch};
 use super::wiring::Way;
-use crate::capture::{Batch, CaptureError, CaptureSet};
-use crate::packet::outer;
+use crate::capture::{Batch, CaptureError, CaptureSet, Frame};
+use crate::packet::{Outer, outer};
 use crate::report::FindingRecord;
 use crate::ruleset::load::Loaded;
 use rayon::prelude::*;
@@ -37,11 +39,44 @@ pub struct Replay<'a> {
     pub settings: Settings,
     /// Whether a drop has consequences.
     pub mode: Mode,
+    /// Who judges.
+    pub engine: Engine,
+}
+
+/// Who judges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Engine {
+    /// The model.
+    #[default]
+    Model,
+    /// The kernel of this machine, packet by packet as captured.
+    Kernel,
+    /// Both, compared.
+    Both,
+}
+
+/// Why there is no replay.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// The captures could not be read.
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
+    /// The kernel engine failed.
+    #[error("kernel engine: {0}")]
+    Kernel(#[from] KernelError),
+    /// More packets than the kernel engine takes.
+    #[error("kernel engine: the captures hold more than {limit} bytes of packets, which are kept in memory for it")]
+    TooLarge {
+        /// The limit in bytes.
+        limit: usize,
+    },
 }
 
 /// A candidate with what looks over its shoulder.
 struct Runner<'a> {
     loaded: &'a Loaded,
+    engine: &'static str,
+    mode: Mode,
     candidate: Candidate,
     signatures: Vec<Signature>,
     splits: Splits,
@@ -56,10 +91,10 @@ pub struct Replayed {
 }
 
 /// Runs the captures through the candidates. `progress` is told bytes read and bytes in all.
-pub fn run(replay: &Replay<'_>, progress: &(dyn Fn(u64, Option<u64>) + Sync)) -> Result<Replayed, CaptureError> {
+pub fn run(replay: &Replay<'_>, progress: &(dyn Fn(u64, Option<u64>) + Sync)) -> Result<Replayed, ReplayError> {
     let mut captures = CaptureSet::open(replay.captures)?;
     let names = captures.names();
-    let mut runners: Vec<Runner<'_>> = replay.rulesets.iter().map(|loaded| Runner::new(loaded, replay)).collect();
+    let mut runners = runners(replay, progress)?;
     let mut common =
         Common { flows: Flows::default(), watch: Watch::new(replay.findings, &names), left: BTreeMap::new() };
     while let Some((batch, _)) = captures.next_batch(BATCH_FRAMES, BATCH_BYTES) {
@@ -69,8 +104,9 @@ pub fn run(replay: &Replay<'_>, progress: &(dyn Fn(u64, Option<u64>) + Sync)) ->
     }
     let scene =
         Scene { findings: replay.findings, watched: common.watch.watched(), flows: &common.flows, captures: &names };
-    let mut rulesets: Vec<RulesetHits> = runners.iter().map(|runner| runner.describe(&scene, replay.mode)).collect();
+    let mut rulesets: Vec<RulesetHits> = runners.iter().map(|runner| runner.describe(&scene)).collect();
     number_equal_names(&mut rulesets);
+    compare_engines(&mut rulesets);
     let changes =
         super::compare::changes(&scene, &rulesets, &runners.iter().map(|one| &one.candidate).collect::<Vec<_>>());
     let hits = Hits { rulesets, not_replayed: common.left, changes };
@@ -89,13 +125,10 @@ impl Common {
         let mut subjects = Vec::with_capacity(batch.len());
         let mut marks = Vec::new();
         for frame in (0..batch.len()).filter_map(|index| batch.frame(index)) {
-            let found =
-                outer(&frame).and_then(|found| Some((found, Skb::new(found.packet, found.link, frame.stamp.time_ns)?)));
-            let Some((found, mut skb)) = found else {
+            let Some((found, skb)) = packet_of(&frame) else {
                 *self.left.entry("no IP packet".to_owned()).or_default() += 1;
                 continue;
             };
-            skb.vlan = found.vlan;
             if let Way::Nowhere(reason) = settings.wiring.way(&skb) {
                 *self.left.entry(reason.to_owned()).or_default() += 1;
                 continue;
@@ -110,12 +143,76 @@ impl Common {
     }
 }
 
+/// The candidates with their judges. The kernel's verdicts are taken down first, for all packets.
+fn runners<'a>(
+    replay: &Replay<'a>,
+    progress: &(dyn Fn(u64, Option<u64>) + Sync),
+) -> Result<Vec<Runner<'a>>, ReplayError> {
+    let mut runners = Vec::new();
+    let packets = if replay.engine == Engine::Model { Vec::new() } else { packets_for_kernel(replay)? };
+    for loaded in replay.rulesets {
+        if replay.engine != Engine::Kernel {
+            let machine = Machine::new(Arc::clone(&loaded.ruleset), &replay.settings);
+            // The kernel judges packets as captured; only so can the two be compared.
+            let mode = if replay.engine == Engine::Both { Mode::Observe } else { replay.mode };
+            runners.push(Runner::new(loaded, "model", Box::new(machine), mode, replay.findings.len()));
+        }
+        if replay.engine != Engine::Model {
+            let total = packets.len() as u64;
+            let mut sent = |count: u64| progress(count, Some(total));
+            let recorded = engine::run(loaded, &replay.settings, &packets, &mut sent)?;
+            runners.push(Runner::new(loaded, "kernel", Box::new(recorded), Mode::Observe, replay.findings.len()));
+        }
+    }
+    Ok(runners)
+}
+
+/// Bytes of packets that are kept for the kernel engine.
+const KERNEL_BYTES: usize = 2 << 30;
+
+fn packets_for_kernel(replay: &Replay<'_>) -> Result<Vec<Kept>, ReplayError> {
+    let mut captures = CaptureSet::open(replay.captures)?;
+    let (mut packets, mut bytes) = (Vec::new(), 0usize);
+    while let Some((batch, _)) = captures.next_batch(BATCH_FRAMES, BATCH_BYTES) {
+        for frame in (0..batch.len()).filter_map(|index| batch.frame(index)) {
+            let Some((found, skb)) = packet_of(&frame) else { continue };
+            if !matches!(replay.settings.wiring.way(&skb), Way::Nowhere(_)) {
+                bytes += found.packet.len();
+                packets.push((frame.stamp.time_ns, found.link.to_vec(), found.packet.to_vec()));
+            }
+        }
+        if bytes > KERNEL_BYTES {
+            return Err(ReplayError::TooLarge { limit: KERNEL_BYTES });
+        }
+    }
+    Ok(packets)
+}
+
+/// A frame's outermost IP packet, as found and as netfilter sees it.
+fn packet_of<'a>(frame: &Frame<'a>) -> Option<(Outer<'a>, Skb<'a>)> {
+    let found = outer(frame)?;
+    let mut skb = Skb::new(found.packet, found.link, frame.stamp.time_ns)?;
+    skb.vlan = found.vlan;
+    Some((found, skb))
+}
+
+/// With both engines, the model's entry tells where the kernel's, which comes next, differs.
+fn compare_engines(rulesets: &mut [RulesetHits]) {
+    for at in 1..rulesets.len() {
+        if let Some([model, kernel]) = rulesets.get_mut(at - 1..=at)
+            && model.engine == "model"
+            && kernel.engine == "kernel"
+        {
+            model.disagreements = Some(engine::disagreements(model, kernel));
+        }
+    }
+}
+
 impl<'a> Runner<'a> {
-    fn new(loaded: &'a Loaded, replay: &Replay<'_>) -> Self {
-        let machine = Machine::new(Arc::clone(&loaded.ruleset), &replay.settings);
+    fn new(loaded: &'a Loaded, engine: &'static str, judge: Box<dyn Judge>, mode: Mode, findings: usize) -> Self {
         let signatures = signatures(&loaded.ruleset);
         let splits = Splits::new(&signatures);
-        Self { loaded, candidate: Candidate::new(machine, replay.mode, replay.findings.len()), signatures, splits }
+        Self { loaded, engine, mode, candidate: Candidate::new(judge, mode, findings), signatures, splits }
     }
 
     fn run(&mut self, subjects: &[Subject<'_>], marks: &[Mark]) {
@@ -128,16 +225,16 @@ impl<'a> Runner<'a> {
         self.candidate.run(subjects, marks);
     }
 
-    fn describe(&self, scene: &Scene<'_>, mode: Mode) -> RulesetHits {
+    fn describe(&self, scene: &Scene<'_>) -> RulesetHits {
         let mut hits = RulesetHits {
             name: self.loaded.name.clone(),
             files: self.loaded.files.iter().map(|file| file.path.clone()).collect(),
-            engine: "model".to_owned(),
-            mode: mode.as_str().to_owned(),
+            engine: self.engine.to_owned(),
+            mode: self.mode.as_str().to_owned(),
             notes: self.loaded.ruleset.notes.iter().map(|note| format!("{}: {}", note.place, note.message)).collect(),
             ..RulesetHits::default()
         };
-        hits.notes.extend(self.candidate.machine.notes());
+        hits.notes.extend(self.candidate.judge.notes());
         let found = (self.signatures.as_slice(), self.splits.found.as_slice());
         outcome::describe(scene, &self.loaded.ruleset, &self.candidate, found, &mut hits);
         hits

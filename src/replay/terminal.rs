@@ -214,8 +214,8 @@ fn write_comparison(out: &mut String, hits: &Hits, findings: &[FindingRecord]) -
     for ruleset in &hits.rulesets {
         write!(out, " {:>width$}", ruleset.collateral.len())?;
     }
-    let differences = units::counted(hits.changes.len() as u64, "finding or conversation");
-    writeln!(out, "\n{differences} fare differently under them: see changes in hits.json")
+    let differences = units::counted(hits.changes.len() as u64, "difference");
+    writeln!(out, "\n{differences} between them in findings and conversations: see changes in hits.json")
 }
 
 impl FindingOutcome {

@@ -1,6 +1,7 @@
 //! What rules share while packets run through them.
 
 use super::conntrack::{Conn, ConnId, TcpState, Tuple, Zone, status};
+use super::xt::{Shared, Strings};
 use crate::ruleset::xt::IfName;
 
 /// An answer of the connection table.
@@ -83,6 +84,8 @@ pub struct World<'a> {
     pub connections: &'a mut dyn Connections,
     /// How the replayed host is wired.
     pub routes: &'a Routes,
-    /// What xtables rules share by name.
-    pub shared: &'a mut super::xt::Shared,
+    /// What stateful xtables matches keep under a name: ipsets, lists of `recent`, tables of `hashlimit`.
+    pub shared: &'a mut Shared,
+    /// Where the strings of the ruleset are in the packet.
+    pub strings: &'a mut Strings,
 }

@@ -11,6 +11,7 @@
 
 pub mod error;
 pub mod ipset;
+pub mod iptables;
 pub mod l7;
 pub mod lint;
 pub mod load;

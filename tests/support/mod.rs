@@ -2,6 +2,7 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)] // each test file uses its part
 
 pub mod frames;
+pub mod random_rules;
 pub mod tshark;
 
 use serde_json::Value;

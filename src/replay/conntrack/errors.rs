@@ -25,7 +25,7 @@ impl Icmp {
         let quote = match (seen.v6, *kind) {
             (false, 19..) => return Self::Invalid,
             (false, 3..=5 | 11 | 12) => 8,
-            (true, 130..=136 | 143) => return Self::Untracked,
+            (true, 130..=136 | 143 | 151 | 152) => return Self::Untracked,
             (true, 137) => match redirect(seen, packet) {
                 Redirect::Quotes(at) => at,
                 Redirect::Quiet => return Self::Message,

@@ -124,7 +124,7 @@ impl Association {
             match chunk.kind {
                 chunk::INIT if tag != 0 => return None,
                 chunk::INIT => begun.set_tag(true, chunk.init_tag()?),
-                chunk::HEARTBEAT => begun.set_tag(false, tag),
+                chunk::HEARTBEAT | chunk::HEARTBEAT_ACK => begun.set_tag(false, tag),
                 _ => begun.set_tag(true, tag), // out of the blue: an answer will carry the same
             }
         }
@@ -180,6 +180,10 @@ impl Association {
                 self.stray_heartbeat = None;
                 self.set_tag(reply, tag);
                 self.set_tag(!reply, 0);
+                true
+            }
+            chunk::COOKIE_ACK => {
+                self.inits = [false; 2];
                 true
             }
             _ => true,

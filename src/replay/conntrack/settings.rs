@@ -25,7 +25,7 @@ pub struct Settings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Checksums {
     /// TCP, UDP and ICMP are taken as right: captures of hosts that leave checksums to their network card hold wrong
-    /// ones that were right on the wire. SCTP's CRC32c, which few cards do, is verified.
+    /// ones that were right on the wire. Those of SCTP and UDP-Lite, which few cards do, are verified.
     #[default]
     Assumed,
     /// All are verified as far as the capture holds the packet.

@@ -10,7 +10,7 @@ impl Seen<'_> {
     pub(super) fn checksum_is_right(&self, settings: &Settings) -> bool {
         let asked = match (settings.checksums, self.protocol) {
             (Checksums::Ignored, _) => false,
-            (Checksums::Assumed, protocol) => protocol == protocol::SCTP,
+            (Checksums::Assumed, protocol) => matches!(protocol, protocol::SCTP | protocol::UDPLITE),
             (Checksums::Verified, _) => true,
         };
         let is_whole = self.payload.len() == self.len as usize;
@@ -35,8 +35,9 @@ impl Seen<'_> {
             covered => covered,
         };
         let Some(data) = self.payload.get(..covered) else { return false };
-        let len = self.payload.len();
-        Sum::default().add_pseudo_header(self.src, self.dst, self.protocol, len).add(data).is_right()
+        // The kernel takes UDP's number into the pseudo-header, not UDP-Lite's (RFC 3828): right ones are wrong to it.
+        let pseudo = Sum::default().add_pseudo_header(self.src, self.dst, protocol::UDP, self.payload.len());
+        pseudo.add(data).is_right()
     }
 }
 

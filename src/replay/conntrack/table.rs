@@ -180,6 +180,13 @@ impl Table {
         self.alive
     }
 
+    /// Entries in the table.
+    #[cfg(test)]
+    pub fn confirmed(&self) -> impl Iterator<Item = &Conn> {
+        let entries = self.slots.iter().flatten().map(|entry| &entry.conn);
+        entries.filter(|conn| conn.status & (status::CONFIRMED | status::DYING) == status::CONFIRMED)
+    }
+
     fn no_longer_pending(&mut self, id: ConnId) {
         if self.pending.back() == Some(&id) {
             self.pending.pop_back();

@@ -34,6 +34,8 @@ pub(super) struct Bench {
     rules: File,
     /// Identity of the namespace that the process was started in.
     host: (u64, u64),
+    /// Frames that were lost while the links came up.
+    lost_before: u64,
 }
 
 impl Bench {
@@ -42,10 +44,11 @@ impl Bench {
         check_names(&run.interfaces)?;
         let host = identity("/proc/self/ns/net").map_err(|error| setup("namespaces", &error))?;
         let [generator, bouncer, rules] = [new_namespace(host)?, new_namespace(host)?, new_namespace(host)?];
-        let bench = Self { generator, bouncer, rules, host };
+        let mut bench = Self { generator, bouncer, rules, host, lost_before: 0 };
         bench.link(&run.interfaces)?;
         bench.route(run)?;
         bench.wait_for_links(&run.interfaces)?;
+        bench.lost_before = bench.lost_frames()?;
         bench.enter_rules()?;
         Ok(bench)
     }
@@ -70,7 +73,7 @@ impl Bench {
         if isolated { Ok(()) } else { Err(KernelError::SameNamespace) }
     }
 
-    /// Frames that the links' own queues dropped.
+    /// Frames that the links' own queues dropped since the links were up.
     pub fn lost_frames(&self) -> Result<u64, KernelError> {
         let mut lost = 0;
         for namespace in [&self.generator, &self.bouncer, &self.rules] {
@@ -83,7 +86,7 @@ impl Bench {
                 .sum::<u64>();
         }
         self.enter_rules()?;
-        Ok(lost)
+        Ok(lost.saturating_sub(self.lost_before))
     }
 
     fn link(&self, names: &Interfaces) -> Result<(), KernelError> {

@@ -16,17 +16,19 @@
 //! | `session` | a whole run |
 //! | `sys` | system calls: all unsafe code |
 
-mod counters;
 mod error;
-mod prepare;
 mod result;
 
 #[cfg(target_os = "linux")]
 mod bench;
 #[cfg(target_os = "linux")]
+mod counters;
+#[cfg(target_os = "linux")]
 mod listing;
 #[cfg(target_os = "linux")]
 mod load;
+#[cfg(target_os = "linux")]
+mod prepare;
 #[cfg(target_os = "linux")]
 mod session;
 #[cfg(target_os = "linux")]
@@ -37,8 +39,7 @@ mod tool;
 mod wire;
 
 pub use error::KernelError;
-pub use prepare::SkipReason;
-pub use result::{Counter, KernelChain, KernelObject, KernelResult, KernelRule, Moved, PacketVerdict};
+pub use result::{Counter, KernelChain, KernelObject, KernelResult, KernelRule, Moved, PacketVerdict, SkipReason};
 
 use std::borrow::Cow;
 use std::net::IpAddr;

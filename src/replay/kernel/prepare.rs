@@ -1,49 +1,8 @@
 //! A captured packet made ready to be sent, or the reason why it is not.
 
+use super::SkipReason;
 use crate::packet::checksum::Sum;
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
-/// Why a packet was not sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum SkipReason {
-    /// No IPv4 or IPv6 header.
-    NotIp,
-    /// The capture lacks a part of it.
-    Truncated,
-    /// A loopback address: no packet of a wire has one.
-    Loopback,
-    /// A multicast address: a router without multicast routing takes them for itself or drops them.
-    Multicast,
-    /// The broadcast address or no address.
-    BroadcastOrZero,
-    /// An IPv6 link-local address, or none: such packets are not routed.
-    LinkLocal,
-    /// From the replayed host to itself.
-    HostToItself,
-    /// An address that the bench itself uses.
-    BenchAddress,
-    /// The kernel did not take it; the error's number.
-    SendFailed(i32),
-}
-
-impl fmt::Display for SkipReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotIp => "not IP",
-            Self::Truncated => "truncated",
-            Self::Loopback => "loopback address",
-            Self::Multicast => "multicast",
-            Self::BroadcastOrZero => "broadcast or zero address",
-            Self::LinkLocal => "IPv6 link-local or unspecified",
-            Self::HostToItself => "host to itself",
-            Self::BenchAddress => "an address of the test bench",
-            Self::SendFailed(number) => {
-                return write!(f, "send: {}", std::io::Error::from_raw_os_error(*number));
-            }
-        })
-    }
-}
 
 /// The router's own IPv4 address, from TEST-NET-1: answers of REJECT come from it.
 pub(super) const ROUTER_V4: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 254);

@@ -4,9 +4,9 @@ use super::bench::{self, Bench};
 use super::counters::Snapshot;
 use super::listing::Reader;
 use super::load::load;
-use super::prepare::{Ready, SkipReason};
+use super::prepare::Ready;
 use super::wire::{Deliveries, Side, Wire};
-use super::{CapturedPacket, KernelError, KernelResult, KernelRun, PacketVerdict, Timing, Vantage, sys};
+use super::{CapturedPacket, KernelError, KernelResult, KernelRun, PacketVerdict, SkipReason, Timing, Vantage, sys};
 use std::collections::HashSet;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -174,6 +174,8 @@ impl<'a> Session<'a> {
             return Err(KernelError::Lost { lost });
         }
         notes.extend(note_of_full_table());
+        let listing = self.reader.text()?;
+        notes.extend(note_of_clock(self.run.timing, &listing));
         let Snapshot { rules, chains, objects } = self.reader.read()?;
         let mut versions = vec![format!("Linux {}", sys::kernel_release())];
         versions.extend(self.reader.versions());
@@ -184,7 +186,7 @@ impl<'a> Session<'a> {
             verdicts: self.verdicts,
             per_packet: self.per_packet,
             checksums_fixed: self.fixed,
-            listing: self.reader.text()?,
+            listing,
             versions,
             notes,
         })
@@ -228,6 +230,29 @@ fn note_of_full_table() -> Option<String> {
         .sum();
     (full > 0).then(|| {
         format!("the kernel's connection table was full {full} times: raise net.netfilter.nf_conntrack_max on the host")
+    })
+}
+
+/// Tells which parts of the rules would have counted otherwise at the capture's own timing.
+fn note_of_clock(timing: Timing, listing: &str) -> Option<String> {
+    // `nf_conncount.c`, of connlimit and `ct count`, tidies up by the clock too.
+    const BY_CLOCK: [&str; 9] = [
+        "-m limit",
+        "-m hashlimit",
+        "-m connlimit",
+        "-m time",
+        "--seconds",
+        "limit rate",
+        "ct count",
+        "timeout",
+        "--ctexpire",
+    ];
+    let found: Vec<&str> = BY_CLOCK.into_iter().filter(|part| listing.contains(part)).collect();
+    (timing == Timing::Max && !found.is_empty()).then(|| {
+        format!(
+            "packets were sent at full speed: what depends on the clock counts otherwise in time ({})",
+            found.join(", ")
+        )
     })
 }
 

@@ -64,11 +64,8 @@ impl Tool {
     }
 
     fn find(self) -> Result<PathBuf, KernelError> {
-        let places = FOLDERS.split(':').map(|folder| PathBuf::from(folder).join(self.name));
-        places
-            .filter(|place| place.is_file())
-            .next()
-            .ok_or(KernelError::MissingTool { tool: self.name, package: self.package })
+        let mut places = FOLDERS.split(':').map(|folder| PathBuf::from(folder).join(self.name));
+        places.find(|place| place.is_file()).ok_or(KernelError::MissingTool { tool: self.name, package: self.package })
     }
 
     fn failed(self, message: &str) -> KernelError {

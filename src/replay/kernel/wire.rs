@@ -6,9 +6,9 @@
 //! will come. So many packets can be on their way in one call, and nobody has to wait for those that were dropped.
 
 use super::bench::{BOUNCER_MAC, Bench, INSIDE_MAC, MARK, OUTSIDE_MAC, setup};
-use super::prepare::{Ready, SkipReason, addresses};
+use super::prepare::{Ready, addresses};
 use super::sys::{self, BATCH, Received};
-use super::{KernelError, PacketVerdict};
+use super::{KernelError, PacketVerdict, SkipReason};
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::net::{IpAddr, SocketAddr, UdpSocket};

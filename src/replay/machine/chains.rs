@@ -10,7 +10,7 @@ use crate::replay::hits::{ChainHits, ObjectHits};
 use crate::replay::nft::{self, PreparedTable};
 use crate::replay::skb::{HookContext, Skb};
 use crate::replay::world::{Answer, World};
-use crate::replay::xt::{self, Backend, PreparedRule};
+use crate::replay::xt::{self, Backend, Preparation, PreparedRule, Shared, Strings};
 use crate::ruleset::model::{Body, ChainId, Engine, Family, Policy, Ruleset, Table};
 use crate::ruleset::nft::{NatKind, ObjectKind, Reject};
 use crate::ruleset::xt::{Match, RuleBody};
@@ -96,11 +96,15 @@ enum Decision {
 
 impl Chains {
     /// Makes the tables of a ruleset ready.
-    pub fn new(ruleset: &Ruleset, backend: Backend, shared: &mut xt::Shared) -> Self {
+    pub fn new(ruleset: &Ruleset, backend: Backend, shared: &mut Shared, strings: &mut Strings) -> Self {
         let mut first = 0;
         let mut bases = 0;
-        let tables =
-            ruleset.tables.iter().map(|table| Ready::new(table, &mut first, &mut bases, backend, shared)).collect();
+        let tables = ruleset.tables.iter().map(|table| {
+            let v6 = table.family == Family::Ip6;
+            let mut with = Preparation { v6, backend, ruleset, shared, strings };
+            Ready::new(table, &mut first, &mut bases, &mut with)
+        });
+        let tables = tables.collect();
         Self { tables, counters: vec![(0, 0); first as usize], doubtful: false }
     }
 
@@ -174,7 +178,7 @@ impl Chains {
 }
 
 impl Ready {
-    fn new(table: &Table, first: &mut u32, bases: &mut u32, backend: Backend, shared: &mut xt::Shared) -> Self {
+    fn new(table: &Table, first: &mut u32, bases: &mut u32, with: &mut Preparation<'_>) -> Self {
         let chains = table.chains.iter().map(|chain| {
             let len = chain.rules.len() as u32;
             let ready = ReadyChain {
@@ -192,7 +196,7 @@ impl Ready {
         let chains = chains.collect();
         let rules = match table.engine {
             Engine::Xtables => {
-                let mut prepare = |body: &RuleBody| PreparedRule::new(body, table.family, backend, shared);
+                let mut prepare = |body: &RuleBody| PreparedRule::new(body, with);
                 let rules = table.chains.iter().map(|chain| {
                     let of_xt = chain.rules.iter().filter_map(|rule| match &rule.body {
                         Body::Xt(body) => Some((rule, body)),

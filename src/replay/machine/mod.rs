@@ -14,7 +14,7 @@ use super::hits::{ChainHits, ObjectHits};
 use super::skb::{HookContext, Skb};
 use super::wiring::{Vantage, Way, Wiring};
 use super::world::World;
-use super::xt::{Backend, Shared, reject_reply};
+use super::xt::{Backend, Shared, Strings, reject_reply};
 use crate::ruleset::model::{Hook, Ruleset};
 use crate::ruleset::nft::Reject;
 use chains::{Chains, NatAsk, Walked};
@@ -88,6 +88,25 @@ pub struct Machine {
     defrag: Defrag,
     chains: Chains,
     shared: Shared,
+    strings: Strings,
+}
+
+/// Whoever judges packets: the model, or what the kernel said.
+pub trait Judge: Send {
+    /// Judges the next packet. The numbers of the rules that counted it are added to `hits`.
+    fn run(&mut self, skb: Skb<'_>, hits: &mut Vec<u32>) -> Judged;
+    /// `true` if a rule that stops packets would have matched the last packet but for a part that is not modelled.
+    fn last_was_doubtful(&self) -> bool;
+    /// Number of rules.
+    fn rule_count(&self) -> usize;
+    /// Packets and bytes of a rule.
+    fn counters(&self, rule: u32) -> (u64, u64);
+    /// Base chains with what their policies judged.
+    fn chains(&self) -> Vec<ChainHits>;
+    /// Named counters and quotas.
+    fn objects(&self) -> Vec<ObjectHits>;
+    /// What a person should know of answers that cannot be given.
+    fn notes(&self) -> Vec<String>;
 }
 
 /// What a hook came to.
@@ -101,62 +120,16 @@ enum Passed {
 impl Machine {
     /// Loads a ruleset.
     pub fn new(ruleset: Arc<Ruleset>, settings: &Settings) -> Self {
-        let mut shared = Shared::new(&ruleset.ipsets);
+        let (mut shared, mut strings) = (Shared::new(&ruleset.ipsets), Strings::default());
         Self {
             wiring: settings.wiring.clone(),
             orders: [Order::new(&ruleset, false), Order::new(&ruleset, true)],
             conntrack: Conntrack::new(settings.conntrack.clone()),
             defrag: Defrag::new(defrag::Limits::default()),
-            chains: Chains::new(&ruleset, settings.backend, &mut shared),
+            chains: Chains::new(&ruleset, settings.backend, &mut shared, &mut strings),
             shared,
+            strings,
         }
-    }
-
-    /// Number of rules.
-    pub fn rule_count(&self) -> usize {
-        self.chains.rule_count()
-    }
-
-    /// Packets and bytes of a rule.
-    pub fn counters(&self, rule: u32) -> (u64, u64) {
-        self.chains.counters(rule)
-    }
-
-    /// Base chains with what their policies judged.
-    pub fn chains(&self) -> Vec<ChainHits> {
-        self.chains.policies()
-    }
-
-    /// Named counters, quotas and sets.
-    pub fn objects(&self) -> Vec<ObjectHits> {
-        self.chains.objects()
-    }
-
-    /// `true` if a rule that stops packets would have matched the last packet but for a part that is not modelled.
-    pub fn last_was_doubtful(&self) -> bool {
-        self.chains.doubtful
-    }
-
-    /// Judges a packet. The numbers of the rules that counted it are added to `hits`.
-    pub fn run(&mut self, mut skb: Skb<'_>, hits: &mut Vec<u32>) -> Judged {
-        self.chains.doubtful = false;
-        self.shared.start(skb.now_ns);
-        self.shared.strings.next_packet();
-        let judged = self.travel(&mut skb, hits);
-        if judged.judgement != Judgement::Accept {
-            self.conntrack.forget(&mut skb);
-        }
-        judged
-    }
-
-    /// What a person should know of answers that this host cannot give.
-    pub fn notes(&self) -> Vec<String> {
-        let counts = self.conntrack.counts();
-        let numbers = [
-            (counts.early_dropped, "connections were given up for others because the table was full"),
-            (counts.refused, "packets were dropped because the connection table was full"),
-        ];
-        numbers.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect()
     }
 
     fn travel(&mut self, skb: &mut Skb<'_>, hits: &mut Vec<u32>) -> Judged {
@@ -270,8 +243,12 @@ impl Machine {
     }
 
     fn walk(&mut self, at: (usize, usize), context: &HookContext, skb: &mut Skb<'_>, hits: &mut Vec<u32>) -> Walked {
-        let mut world =
-            World { connections: &mut self.conntrack, routes: &self.wiring.routes, shared: &mut self.shared };
+        let mut world = World {
+            connections: &mut self.conntrack,
+            routes: &self.wiring.routes,
+            shared: &mut self.shared,
+            strings: &mut self.strings,
+        };
         self.chains.walk(at, context, skb, &mut world, hits)
     }
 
@@ -340,19 +317,17 @@ impl Machine {
         }
         let Some(packet) = reject_reply(skb, how) else { return };
         let Some(mut reply) = Skb::new(&packet, &[], skb.now_ns) else { return };
-        if how == Reject::TcpReset {
-            self.conntrack.attach(&mut reply, skb);
-            if let Some(id) = skb.ct {
-                self.conntrack.set_closing(id, skb.now_ns);
-            }
+        self.conntrack.attach(&mut reply, skb);
+        if let (Reject::TcpReset, Some(id)) = (how, skb.ct) {
+            self.conntrack.set_closing(id, skb.now_ns);
         }
-        self.shared.strings.next_packet();
+        self.strings.next_packet();
         let _ = self.send(&mut reply, hits);
         if reply.ct != skb.ct {
             // Only its own new connection may go, not the one it answers for.
             self.conntrack.forget(&mut reply);
         }
-        self.shared.strings.next_packet();
+        self.strings.next_packet();
     }
 
     /// `true` if the packet goes on: whole, or put together with this last fragment.
@@ -367,7 +342,7 @@ impl Machine {
                 let Some(together) = whole.skb() else { return false };
                 (skb.len, skb.mark, skb.priority) = (together.len, together.mark, together.priority);
                 skb.bytes = Cow::Owned(together.bytes.into_owned());
-                self.shared.strings.next_packet();
+                self.strings.next_packet();
                 skb.find_headers().is_some()
             }
         }
@@ -378,5 +353,47 @@ fn passed(verdict: Verdict, by: &'static str) -> Passed {
     match verdict {
         Verdict::Accept => Passed::On,
         Verdict::Drop => Passed::End(Judged::dropped(DecidedBy::Kernel(by))),
+    }
+}
+
+impl Judge for Machine {
+    fn run(&mut self, mut skb: Skb<'_>, hits: &mut Vec<u32>) -> Judged {
+        self.chains.doubtful = false;
+        self.shared.start(skb.now_ns);
+        self.strings.next_packet();
+        let judged = self.travel(&mut skb, hits);
+        if judged.judgement != Judgement::Accept {
+            self.conntrack.forget(&mut skb);
+        }
+        judged
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let counts = self.conntrack.counts();
+        let numbers = [
+            (counts.early_dropped, "connections were given up for others because the table was full"),
+            (counts.refused, "packets were dropped because the connection table was full"),
+        ];
+        numbers.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect()
+    }
+
+    fn rule_count(&self) -> usize {
+        self.chains.rule_count()
+    }
+
+    fn counters(&self, rule: u32) -> (u64, u64) {
+        self.chains.counters(rule)
+    }
+
+    fn chains(&self) -> Vec<ChainHits> {
+        self.chains.policies()
+    }
+
+    fn objects(&self) -> Vec<ObjectHits> {
+        self.chains.objects()
+    }
+
+    fn last_was_doubtful(&self) -> bool {
+        self.chains.doubtful
     }
 }

@@ -86,7 +86,7 @@ impl Field {
 
     /// Offset of the field from the IP header.
     fn in_tcp(&self, skb: &Skb, info: &Info) -> Option<usize> {
-        let (place, len) = tcp_option(skb, info, self.kind)?;
+        let TcpOption::Found { place, len } = tcp_option(skb, info, self.kind) else { return None };
         (self.past() <= len).then_some(place + self.first())
     }
 
@@ -112,7 +112,7 @@ impl Field {
 }
 
 /// The TCP header with its options (`nft_tcp_header_pointer`): where it begins and how long it is.
-pub(super) fn tcp_header(skb: &Skb, info: &Info) -> Option<(usize, usize)> {
+fn tcp_header(skb: &Skb, info: &Info) -> Option<(usize, usize)> {
     if !info.starts_with(protocol::TCP) {
         return None;
     }
@@ -121,19 +121,35 @@ pub(super) fn tcp_header(skb: &Skb, info: &Info) -> Option<(usize, usize)> {
     (len >= 20 && skb.at(start, len).is_some()).then_some((start, len))
 }
 
-/// A TCP option: its offset from the IP header and its length. `None` too if it goes beyond the header.
-pub(super) fn tcp_option(skb: &Skb, info: &Info, kind: u8) -> Option<(usize, usize)> {
-    let (start, header_len) = tcp_header(skb, info)?;
+/// A TCP option as the header has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TcpOption {
+    /// No TCP header, or a cut one.
+    NoHeader,
+    Missing,
+    /// It goes beyond the header.
+    TooLong,
+    Found {
+        /// Offset from the IP header.
+        place: usize,
+        len: usize,
+    },
+}
+
+/// Looks for a TCP option.
+pub(super) fn tcp_option(skb: &Skb, info: &Info, kind: u8) -> TcpOption {
+    let Some((start, header_len)) = tcp_header(skb, info) else { return TcpOption::NoHeader };
     let mut at = 20;
     while at + 1 < header_len {
-        let [found, told] = skb.array(start + at)?;
+        let Some([found, told]) = skb.array(start + at) else { return TcpOption::NoHeader };
         let len = if found <= 1 || told == 0 { 1 } else { usize::from(told) };
         if found == kind {
-            return (at + len <= header_len).then_some((start + at, len));
+            let fits = at + len <= header_len;
+            return if fits { TcpOption::Found { place: start + at, len } } else { TcpOption::TooLong };
         }
         at += len;
     }
-    None
+    TcpOption::Missing
 }
 
 /// `ipv6_find_hdr` with a target: offset of the header.
@@ -186,10 +202,13 @@ fn ipv4_option(skb: &Skb, kind: u8) -> Option<usize> {
             return None;
         }
         if option == kind {
-            if found.is_some() {
-                return None;
+            match (found, kind, skb.at(at, 4)) {
+                // An alert counts only with the value 0; the last one is taken.
+                (_, ipv4::ROUTER_ALERT, Some([_, _, 0, 0])) => found = Some(at),
+                (_, ipv4::ROUTER_ALERT, _) => {}
+                (None, ..) => found = Some(at),
+                (Some(_), ..) => return None,
             }
-            found = Some(at);
         }
         at += len;
     }

@@ -135,8 +135,8 @@ pub(super) enum Rt {
     IpSec,
 }
 
-/// MTU of the wires around the replayed host.
-const MTU: u128 = 1500;
+/// MTU of the interfaces: as large as packets get, because nothing in a replay is fragmented again.
+const MTU: u128 = 65_535;
 
 impl Rt {
     /// By nft's word for it; `None` if it is unknown.

@@ -1,17 +1,18 @@
 //! Expressions at work: what a rule reads into registers.
 
-use super::exthdr::{Family as Header, Field};
+use super::exthdr::Field;
 use super::fib::{Fib, Rt};
-use super::hash::{jhash, random, scale, symmetric};
+use super::hash::{random, scale, symmetric};
 use super::meta::{ct, ct_is_host_order, ct_width, meta, meta_is_host_order, meta_width, state_bit};
 use super::packet::{Info, Read, protocol};
 use super::set::{Data, Key, RuntimeSet};
 use super::state::{State, Subject, Then, run_all};
 use super::value::{Buffer, NUMBER_WIDTH, name_number, number_of, ones};
+use crate::replay::jhash;
 use crate::replay::skb::{HookContext, Skb};
 use crate::replay::world::World;
 use crate::ruleset::model::Family;
-use crate::ruleset::nft::{Ct, Expr, Meta};
+use crate::ruleset::nft::{Ct, Meta};
 
 /// What a running rule sees and changes.
 pub(super) struct Context<'c, 'p, 'w> {
@@ -51,43 +52,43 @@ pub(super) enum Load {
 
 #[derive(Debug, Clone)]
 pub(super) struct NumGen {
-    random: bool,
-    modulus: u32,
-    offset: u32,
-    last: u32,
-    seed: u64,
+    pub random: bool,
+    pub modulus: u32,
+    pub offset: u32,
+    pub last: u32,
+    pub seed: u64,
 }
 
 #[derive(Debug, Clone)]
 pub(super) struct Hash {
-    of: Option<Load>,
-    seed: u32,
-    modulus: u32,
-    offset: u32,
+    pub of: Option<Load>,
+    pub seed: u32,
+    pub modulus: u32,
+    pub offset: u32,
 }
 
 #[derive(Debug, Clone)]
 pub(super) struct Bitwise {
     pub of: Load,
-    mask: Box<[u8]>,
-    xor: Box<[u8]>,
+    pub mask: Box<[u8]>,
+    pub xor: Box<[u8]>,
     pub mask_number: u128,
     pub xor_number: u128,
 }
 
 #[derive(Debug, Clone)]
 pub(super) struct Shift {
-    of: Load,
-    left: bool,
-    by: u32,
-    width: usize,
+    pub of: Load,
+    pub left: bool,
+    pub by: u32,
+    pub width: usize,
 }
 
 #[derive(Debug, Clone)]
 pub(super) struct Binary {
-    op: char,
-    left: Load,
-    right: Load,
+    pub op: char,
+    pub left: Load,
+    pub right: Load,
 }
 
 /// An expression that is looked for in a set.
@@ -95,98 +96,6 @@ pub(super) struct Binary {
 pub(super) struct Lookup {
     pub key: Load,
     pub set: usize,
-}
-
-/// Expressions nest no deeper than this; the kernel's registers would not hold them.
-const DEPTH: u32 = 32;
-
-/// What expressions are made ready with.
-pub(super) struct Maker<'m> {
-    pub family: Family,
-    pub sets: &'m [RuntimeSet],
-    /// Bytes that maps give.
-    pub data_widths: &'m [usize],
-}
-
-impl Maker<'_> {
-    pub fn load(&self, expr: &Expr) -> Load {
-        self.nested(expr, DEPTH).unwrap_or(Load::Never)
-    }
-
-    fn nested(&self, expr: &Expr, depth: u32) -> Option<Load> {
-        let depth = depth.checked_sub(1)?;
-        let field =
-            |family, kind, offset, bits, exists| Field::new(family, kind, offset, bits, exists).map(Load::Field);
-        Some(match expr {
-            Expr::Constant(value) => Load::Constant(value.as_slice().into()),
-            Expr::Payload(payload) => Load::Payload(Read::new(payload)?),
-            Expr::Meta(key) => Load::Meta(*key, 0),
-            Expr::Ct { key, direction } => Load::Ct(*key, *direction),
-            Expr::ExtHdr { header, offset, bits, exists } => field(Header::Ipv6, *header, *offset, *bits, *exists)?,
-            Expr::TcpOption { kind, offset, bits, exists } => field(Header::Tcp, *kind, *offset, *bits, *exists)?,
-            Expr::IpOption { kind, offset, bits, exists } => field(Header::Ipv4, *kind, *offset, *bits, *exists)?,
-            Expr::SctpChunk { kind, offset, bits, exists } => field(Header::Sctp, *kind, *offset, *bits, *exists)?,
-            Expr::DccpOption { kind } => field(Header::Dccp, *kind, 0, 8, true)?,
-            Expr::Fib { flags, result } => Load::Fib(Fib::new(*flags, *result)),
-            Expr::Rt(key) => Load::Rt(Rt::new(key)?),
-            Expr::Osf => Load::Osf,
-            Expr::Socket(_) | Expr::Xfrm(_) | Expr::Unknown(_) => Load::Never,
-            Expr::NumGen { random, modulus, offset } => Load::NumGen(Box::new(NumGen {
-                random: *random,
-                modulus: *modulus,
-                offset: *offset,
-                last: modulus.saturating_sub(1),
-                seed: 0,
-            })),
-            Expr::Hash { of, seed, modulus, offset } => {
-                let of = of.as_ref().map(|of| self.nested(of, depth)).map_or(Some(None), |of| of.map(Some))?;
-                Load::Hash(Box::new(Hash { of, seed: seed.unwrap_or(0), modulus: *modulus, offset: *offset }))
-            }
-            Expr::Bitwise { of, mask, xor } => Load::Bitwise(Box::new(Bitwise {
-                of: self.nested(of, depth)?,
-                mask_number: number_of(mask).unwrap_or(0),
-                xor_number: number_of(xor).unwrap_or(0),
-                mask: mask.as_slice().into(),
-                xor: xor.as_slice().into(),
-            })),
-            Expr::Shift { of, left, by } => {
-                let of = self.nested(of, depth)?;
-                Load::Shift(Box::new(Shift { width: of.width(self.family), of, left: *left, by: *by }))
-            }
-            Expr::Binary { op, left, right } => Load::Binary(Box::new(Binary {
-                op: *op,
-                left: self.nested(left, depth)?,
-                right: self.nested(right, depth)?,
-            })),
-            Expr::Concat(fields) => {
-                let fields = fields.iter().map(|field| {
-                    let load = self.nested(field, depth)?;
-                    let width = load.width(self.family);
-                    Some((load, width))
-                });
-                Load::Concat(fields.collect::<Option<_>>()?)
-            }
-            Expr::Map { key, set } => {
-                let set = set.0 as usize;
-                let width = self.data_widths.get(set).copied()?;
-                Load::Map(Box::new(self.fitted(self.nested(key, depth)?, set)), width)
-            }
-        })
-    }
-
-    /// A key for a set, its fields as wide as the set's.
-    pub fn lookup(&self, key: &Expr, set: usize) -> Lookup {
-        self.fitted(self.load(key), set)
-    }
-
-    fn fitted(&self, mut key: Load, set: usize) -> Lookup {
-        if let (Load::Concat(fields), Some(set)) = (&mut key, self.sets.get(set)) {
-            for ((_, width), of_set) in fields.iter_mut().zip(set.widths()) {
-                *width = *of_set;
-            }
-        }
-        Lookup { key, set }
-    }
 }
 
 impl Load {
@@ -360,7 +269,7 @@ impl Hash {
             Some(of) => {
                 let mut key = Buffer::new();
                 of.registers(cx, &mut key)?;
-                jhash(key.as_slice(), self.seed)
+                jhash::bytes(key.as_slice(), self.seed)
             }
             None => symmetric(cx.skb, &cx.info),
         };

@@ -4,7 +4,7 @@ use super::fib::interface_index;
 use super::hash::random;
 use super::packet::Info;
 use super::value::name_number;
-use crate::replay::conntrack::{Conn, CtInfo, Tuple, status};
+use crate::replay::conntrack::{Conn, CtInfo, Tuple, Zone, status};
 use crate::replay::skb::{HookContext, Skb};
 use crate::replay::world::World;
 use crate::ruleset::model::{Family, Hook};
@@ -230,8 +230,11 @@ pub(super) fn set_meta(key: Meta, value: u128, skb: &mut Skb) {
     }
 }
 
-/// `ct X set`: without a connection, nothing happens.
-pub(super) fn set_ct(key: Ct, value: u128, skb: &Skb, world: &mut World) {
+/// `ct X set`: without a connection, nothing happens; a zone is chosen before there is one.
+pub(super) fn set_ct(key: Ct, direction: Option<bool>, value: u128, skb: &mut Skb, world: &mut World) {
+    if key == Ct::Zone {
+        return set_zone(direction, value, skb, world);
+    }
     let Some(conn) = skb.ct.and_then(|id| world.connections.get_mut(id)) else { return };
     if conn.status & status::TEMPLATE != 0 {
         return;
@@ -240,5 +243,16 @@ pub(super) fn set_ct(key: Ct, value: u128, skb: &Skb, world: &mut World) {
         Ct::Mark => conn.mark = value as u32,
         Ct::Label => conn.labels |= value,
         _ => {}
+    }
+}
+
+fn set_zone(direction: Option<bool>, value: u128, skb: &mut Skb, world: &mut World) {
+    if skb.ct.is_some() {
+        return;
+    }
+    let zone = Zone { id: value as u16, original_only: direction == Some(true), reply_only: direction == Some(false) };
+    if let Some(template) = world.connections.template(zone) {
+        skb.ct = Some(template);
+        skb.ct_info = CtInfo::New;
     }
 }

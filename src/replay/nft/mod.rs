@@ -3,19 +3,22 @@
 //!
 //! | file | does |
 //! |---|---|
-//! | `step`, `load` | statements and expressions made ready, and run |
+//! | `make` | makes statements and expressions ready |
+//! | `step`, `load` | run them |
 //! | `packet`, `exthdr`, `meta`, `fib`, `hash` | what expressions read |
 //! | `set`, `ranges` | sets and maps |
 //! | `state`, `object` | counters, limits, quotas: of rules, of elements, with a name |
-//! | `rewrite`, `nat` | what changes a packet |
+//! | `rewrite`, `nat`, `divert` | what changes a packet or its way |
 //!
 //! A [`PreparedTable`] is made of a table once and runs one rule at a time; going from rule to rule, chains, hooks and
 //! policies are the caller's. Times are those of the packets.
 
+mod divert;
 mod exthdr;
 mod fib;
 mod hash;
 mod load;
+mod make;
 mod meta;
 mod nat;
 mod object;
@@ -37,7 +40,8 @@ use super::skb::{HookContext, Skb};
 use super::world::World;
 use crate::ruleset::model::{Body, ChainId, Family, SetId, Table};
 use crate::ruleset::nft::{ObjectKind, SetData};
-use load::{Context, Maker};
+use load::Context;
+use make::Maker;
 use object::RuntimeObject;
 use packet::Info;
 use set::RuntimeSet;
@@ -60,7 +64,7 @@ struct PreparedRule {
     steps: Vec<Step>,
     /// Packets and bytes for which every statement matched.
     matched: (u64, u64),
-    /// Place of the first counter among the steps.
+    /// Place of the last counter among the steps.
     counter: Option<usize>,
 }
 
@@ -69,7 +73,7 @@ struct PreparedRule {
 pub struct Judged {
     /// What it decided.
     pub act: Act,
-    /// The rule was hit: its first counter counted the packet or, if it has none, all its statements matched.
+    /// The rule was hit: its last counter counted the packet or, if it has none, all its statements matched.
     pub hit: bool,
 }
 
@@ -158,7 +162,7 @@ impl PreparedTable {
         self.rule(chain, rule).map_or((0, 0), |rule| rule.matched)
     }
 
-    /// What a rule is said to have counted: its first counter or, if it has none, the packets that matched it.
+    /// What a rule is said to have counted: its last counter or, if it has none, the packets that matched it.
     pub fn tally(&self, chain: ChainId, rule: usize) -> (u64, u64) {
         let found = self.rule(chain, rule);
         found.and_then(|rule| rule.steps.get(rule.counter?)?.tally()).unwrap_or_else(|| self.matched(chain, rule))
@@ -188,7 +192,7 @@ impl PreparedTable {
 
 impl PreparedRule {
     fn new(steps: Vec<Step>) -> Self {
-        let counter = steps.iter().position(|step| step.tally().is_some());
+        let counter = steps.iter().rposition(|step| step.tally().is_some());
         Self { steps, matched: (0, 0), counter }
     }
 

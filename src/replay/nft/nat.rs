@@ -1,7 +1,8 @@
 //! Rewriting of addresses: `nft_nat.c`, `nft_masq.c`, `nft_redir.c`. Only what is asked for is found out here;
 //! connection tracking does it.
 
-use super::load::{Context, Load, Maker};
+use super::load::{Context, Load};
+use super::make::Maker;
 use super::set::Data;
 use super::value::number_of;
 use crate::ruleset::model::Family;

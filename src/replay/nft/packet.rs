@@ -8,13 +8,13 @@ use crate::ruleset::nft::{Payload, PayloadBase};
 
 /// Protocol numbers that reading a packet depends on.
 pub(super) mod protocol {
+    pub const ICMP: u8 = 1;
     pub const IPIP: u8 = 4;
     pub const TCP: u8 = 6;
     pub const UDP: u8 = 17;
     pub const DCCP: u8 = 33;
     pub const IPV6: u8 = 41;
     pub const GRE: u8 = 47;
-    pub const AH: u8 = 51;
     pub const ICMPV6: u8 = 58;
     pub const NO_NEXT: u8 = 59;
     pub const SCTP: u8 = 132;

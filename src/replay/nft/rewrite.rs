@@ -1,7 +1,7 @@
 //! Changing packets: `nft_payload_set_eval` of `nft_payload.c`, and the setting and removing of TCP options of
 //! `nft_exthdr.c`. Checksums that were right stay right.
 
-use super::exthdr::{tcp_header, tcp_option};
+use super::exthdr::{TcpOption, tcp_option};
 use super::packet::{Info, Read, inner_offset, protocol};
 use super::state::Then;
 use super::value::number_of;
@@ -26,6 +26,10 @@ pub(super) fn set_payload(skb: &mut Skb, info: &Info, field: &Read, value: &[u8]
     let Some(at) = from.map(|from| from + field.first()) else { return Then::Break };
     let Some(old) = skb.at(at, field.span()) else { return Then::Break };
     let Some(new) = merged(field, old, value) else { return Then::Break };
+    let check = checksum_offset(info).filter(|_| field.base() == PayloadBase::Transport);
+    if check.is_some_and(|check| skb.at(info.transport as usize + check, 2).is_none()) {
+        return Then::Break;
+    }
     write(skb, info, at, &new);
     Then::Go
 }
@@ -44,10 +48,11 @@ fn merged(field: &Read, old: &[u8], value: &[u8]) -> Option<Vec<u8>> {
 
 /// Writes a TCP option's field, as far as it is there. A maximum segment size only shrinks.
 pub(super) fn set_tcp_option(skb: &mut Skb, info: &Info, kind: u8, first: usize, value: &[u8]) -> Then {
-    if tcp_header(skb, info).is_none() {
-        return Then::Break;
-    }
-    let Some((place, len)) = tcp_option(skb, info, kind) else { return Then::Go };
+    let (place, len) = match tcp_option(skb, info, kind) {
+        TcpOption::Found { place, len } => (place, len),
+        TcpOption::Missing => return Then::Go,
+        TcpOption::NoHeader | TcpOption::TooLong => return Then::Break,
+    };
     let at = place + first;
     let Some(old) = skb.at(at, value.len()).filter(|old| first + old.len() <= len) else { return Then::Break };
     if kind == MSS && value.len() == 2 && old <= value {
@@ -59,11 +64,11 @@ pub(super) fn set_tcp_option(skb: &mut Skb, info: &Info, kind: u8, first: usize,
 
 /// Overwrites a TCP option with no-operations.
 pub(super) fn reset_tcp_option(skb: &mut Skb, info: &Info, kind: u8) -> Then {
-    if tcp_header(skb, info).is_none() {
-        return Then::Break;
-    }
-    if let Some((at, len)) = tcp_option(skb, info, kind) {
-        write(skb, info, at, &vec![NOP; len]);
+    match tcp_option(skb, info, kind) {
+        TcpOption::Found { place, len } => write(skb, info, place, &vec![NOP; len]),
+        TcpOption::Missing => {}
+        TcpOption::NoHeader => return Then::Break,
+        TcpOption::TooLong => return Then::Drop,
     }
     Then::Go
 }
@@ -83,22 +88,28 @@ fn write(skb: &mut Skb, info: &Info, at: usize, new: &[u8]) {
     }
     let addresses = if is_v6 { 8..40 } else { 12..20 };
     let touches_addresses = at < addresses.end && past > addresses.start;
-    let check = match info.protocol {
-        _ if info.fragment != 0 => None,
-        Some(protocol::TCP) => Some(16),
-        Some(protocol::UDP) => {
-            Some(6).filter(|check| bytes.get(transport + check..transport + check + 2) != Some(&[0, 0]))
-        }
-        Some(protocol::ICMPV6) => Some(2),
-        Some(1) if !in_header => Some(2),
-        _ => None,
-    };
+    let check = checksum_offset(info).filter(|check| {
+        let unused = info.protocol == Some(protocol::UDP)
+            && bytes.get(transport + check..transport + check + 2) == Some(&[0, 0]);
+        let without_addresses = info.protocol == Some(protocol::ICMP) && in_header;
+        info.fragment == 0 && !unused && !without_addresses
+    });
     if let Some(check) = check.filter(|_| !in_header || touches_addresses) {
         mend(bytes, transport + check, at, &old, new);
     }
     if in_header {
         // A header that no longer reads as IP stays known as it was.
         let _ = skb.find_headers();
+    }
+}
+
+/// Where the transport's header has its checksum.
+fn checksum_offset(info: &Info) -> Option<usize> {
+    match info.protocol? {
+        protocol::TCP => Some(16),
+        protocol::UDP => Some(6),
+        protocol::ICMP | protocol::ICMPV6 => Some(2),
+        _ => None,
     }
 }
 

@@ -8,7 +8,6 @@ use crate::ruleset::model::Verdict;
 use crate::ruleset::nft::{Element, ElementData, Set};
 use foldhash::fast::RandomState;
 use std::collections::HashMap;
-use std::sync::Arc;
 
 /// Elements that a set holds if it says nothing: what nft asks for.
 const DEFAULT_SIZE: usize = 65_535;
@@ -22,7 +21,6 @@ const MAX_FIELDS: usize = MAX_WIDTH / 4;
 /// A set at work.
 #[derive(Debug, Clone)]
 pub(super) struct RuntimeSet {
-    pub name: Option<Arc<str>>,
     widths: Vec<usize>,
     index: Index,
     entries: Vec<Entry>,
@@ -55,11 +53,14 @@ pub(super) enum Key<'b> {
     Bytes(&'b [u8]),
 }
 
+/// First and last key of an element, fields one after the other.
+type Bounds = (Box<[u8]>, Box<[u8]>);
+
 /// An element at work.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
-    /// First and last key; `None` for the catch-all.
-    pub keys: Option<(Box<[u8]>, Box<[u8]>)>,
+    /// `None` for the catch-all.
+    pub keys: Option<Bounds>,
     pub data: Data,
     pub states: Vec<State>,
     /// Milliseconds that it lives; 0 for ever.
@@ -92,7 +93,7 @@ impl Entry {
 
 impl RuntimeSet {
     pub fn new(set: &Set) -> Self {
-        let widths: Vec<usize> = set.key.iter().map(|width| *width as usize).collect();
+        let widths: Vec<usize> = set.key.iter().map(|width| (*width as usize).min(MAX_WIDTH)).collect();
         let is_range = |element: &Element| {
             element.key.as_ref().is_some_and(|fields| fields.iter().any(|(first, last)| first != last))
         };
@@ -105,7 +106,6 @@ impl RuntimeSet {
             (false, _) => Index::Bytes(HashMap::default()),
         };
         let mut made = Self {
-            name: set.name.clone(),
             widths,
             index,
             entries: Vec::with_capacity(set.elements.len()),
@@ -156,7 +156,7 @@ impl RuntimeSet {
     }
 
     /// First and last key of an element, each field in the width that the set's type has.
-    fn keys(&self, fields: &[(Vec<u8>, Vec<u8>)]) -> (Box<[u8]>, Box<[u8]>) {
+    fn keys(&self, fields: &[(Vec<u8>, Vec<u8>)]) -> Bounds {
         let (mut first, mut last) = (Vec::new(), Vec::new());
         for (place, (low, high)) in fields.iter().enumerate() {
             let width = self.widths.get(place).copied().unwrap_or(low.len());
@@ -166,7 +166,7 @@ impl RuntimeSet {
         (first.into(), last.into())
     }
 
-    fn entry(&self, element: &Element, keys: Option<(Box<[u8]>, Box<[u8]>)>) -> Entry {
+    fn entry(&self, element: &Element, keys: Option<Bounds>) -> Entry {
         let mut states: Vec<State> = element.statements.iter().filter_map(State::new).collect();
         if states.is_empty() {
             states.clone_from(&self.template);
@@ -244,9 +244,7 @@ impl RuntimeSet {
 
     /// Elements that are not expired.
     pub fn entries(&self, now_ns: i64) -> impl Iterator<Item = &Entry> {
-        let unused = |place: usize| self.free.iter().any(|free| *free as usize == place);
-        let entries = self.entries.iter().enumerate();
-        entries.filter(move |(place, entry)| !entry.is_expired(now_ns) && !unused(*place)).map(|(_, entry)| entry)
+        self.entries.iter().filter(move |entry| !entry.is_expired(now_ns))
     }
 
     /// Adds an element (`nft_rhash_update`): the one that is there already stays as it is. `None` if the set is full
@@ -295,7 +293,10 @@ impl RuntimeSet {
             (Index::Bytes(index), Key::Bytes(key)) => index.remove(key),
             _ => None,
         };
-        self.free.extend(place);
+        if let Some(entry) = place.and_then(|place| self.entry_at_mut(place)) {
+            entry.expires_ns = i64::MIN;
+            self.free.extend(place);
+        }
     }
 
     fn len(&self) -> usize {

@@ -1,16 +1,17 @@
 //! Statements at work: one step of a rule after the other.
 
-use super::load::{Context, Found, Load, Lookup, Maker, run_element, run_state};
+use super::divert::{offload, synproxy};
+use super::load::{Context, Found, Load, Lookup, run_element, run_state};
 use super::meta::{set_ct, set_meta};
 use super::nat::{Asked, NatRequest, PreparedNat};
-use super::packet::{Read, protocol};
+use super::packet::Read;
 use super::rewrite::{reset_tcp_option, set_payload, set_tcp_option};
 use super::set::Data;
 use super::state::{State, Then};
-use super::value::{Buffer, NUMBER_WIDTH, number_of};
-use crate::replay::conntrack::{CtInfo, TcpState, status};
+use super::value::{Buffer, NUMBER_WIDTH};
+use crate::replay::conntrack::CtInfo;
 use crate::ruleset::model::{ChainId, Verdict};
-use crate::ruleset::nft::{Ct, DynSetOp, Meta, ObjectKind, Op, Reject, Statement};
+use crate::ruleset::nft::{Ct, DynSetOp, Meta, ObjectKind, Op, Reject};
 
 /// What a rule decides about a packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,7 +119,7 @@ pub(super) enum Step {
     Verdict(Verdict),
     VerdictMap(Box<Lookup>),
     SetMeta(Meta, Box<Load>),
-    SetCt(Ct, Box<Load>),
+    SetCt(Ct, Option<bool>, Box<Load>),
     SetPayload(Box<(Read, Load)>),
     SetTcpOption {
         kind: u8,
@@ -142,127 +143,28 @@ pub(super) enum Step {
 
 #[derive(Debug, Clone)]
 pub(super) struct WideTest {
-    load: Load,
-    mask: u128,
-    low: u128,
-    high: u128,
-    not: bool,
+    pub load: Load,
+    pub mask: u128,
+    pub low: u128,
+    pub high: u128,
+    pub not: bool,
 }
 
 #[derive(Debug, Clone)]
 pub(super) struct BytesTest {
-    load: Load,
-    low: Vec<u8>,
-    high: Vec<u8>,
-    not: bool,
+    pub load: Load,
+    pub low: Vec<u8>,
+    pub high: Vec<u8>,
+    pub not: bool,
 }
 
 #[derive(Debug, Clone)]
 pub(super) struct DynSet {
-    op: DynSetOp,
-    lookup: Lookup,
-    data: Option<Load>,
-    timeout_ms: Option<u64>,
-    states: Vec<State>,
-}
-
-impl Maker<'_> {
-    /// A statement made ready; `None` if it does nothing here.
-    pub fn step(&self, statement: &Statement) -> Option<Step> {
-        let lookup = |key, set: crate::ruleset::model::SetId| Box::new(self.lookup(key, set.0 as usize));
-        let boxed = |expr| Box::new(self.load(expr));
-        Some(match statement {
-            Statement::Compare { left, op, right } => self.compare(self.load(left), *op, right),
-            Statement::CompareExprs { left, op, right } => {
-                Step::Exprs(Box::new((self.load(left), *op, self.load(right))))
-            }
-            Statement::Range { of, not, low, high } => self.within(self.load(of), low, high, *not),
-            Statement::Lookup { of, not, set } => Step::Lookup(lookup(of, *set), *not),
-            Statement::Counter { packets, bytes } => Step::Counter { packets: *packets, bytes: *bytes },
-            Statement::Limit(_) | Statement::Quota(_) | Statement::ConnLimit { .. } => {
-                Step::State(Box::new(State::new(statement)?))
-            }
-            Statement::Object(id) => Step::Object(id.0 as usize),
-            Statement::ObjectMap { key, set, .. } => Step::ObjectMap(lookup(key, *set)),
-            Statement::Verdict(verdict) => Step::Verdict(*verdict),
-            Statement::VerdictMap { key, set } => Step::VerdictMap(lookup(key, *set)),
-            Statement::SetMeta { key, value } => Step::SetMeta(*key, boxed(value)),
-            Statement::SetCt { key, value, .. } => Step::SetCt(*key, boxed(value)),
-            Statement::SetPayload { field, value } => match Read::new(field) {
-                Some(field) => Step::SetPayload(Box::new((field, self.load(value)))),
-                None => Step::Break,
-            },
-            Statement::SetTcpOption { kind, offset, bits, value } => Step::SetTcpOption {
-                kind: *kind,
-                first: *offset as usize / 8,
-                width: bits.div_ceil(8) as usize,
-                value: boxed(value),
-            },
-            Statement::ResetTcpOption { kind } => Step::ResetTcpOption(*kind),
-            Statement::NoTrack => Step::NoTrack,
-            Statement::Reject(how) => Step::Reject(*how),
-            Statement::Nat(nat) => Step::Nat(Box::new(PreparedNat::new(nat, self))),
-            Statement::Fwd => Step::Fwd,
-            // Without a listening socket, as in a replay, the kernel breaks.
-            Statement::Tproxy => Step::Break,
-            Statement::Queue { bypass } => Step::Queue { bypass: *bypass },
-            Statement::Synproxy => Step::Synproxy,
-            Statement::FlowOffload(_) => Step::FlowOffload,
-            Statement::DynSet { op, set, key, data, timeout, statements } => Step::DynSet(Box::new(DynSet {
-                op: *op,
-                lookup: self.lookup(key, set.0 as usize),
-                data: data.as_ref().map(|data| self.load(data)),
-                timeout_ms: *timeout,
-                states: statements.iter().filter_map(State::new).collect(),
-            })),
-            Statement::Unknown { stops: true, .. } => Step::Break,
-            Statement::Unknown { stops: false, .. } | Statement::Last | Statement::Log | Statement::Dup => return None,
-        })
-    }
-
-    fn compare(&self, load: Load, op: Op, value: &[u8]) -> Step {
-        if let Load::Meta(key @ (Meta::IifName | Meta::OifName), _) = &load
-            && matches!(op, Op::Eq | Op::Ne)
-        {
-            let prefix = value.len() < NUMBER_WIDTH;
-            let name: Vec<u8> = value.iter().copied().take_while(|byte| *byte != 0).collect();
-            let name = String::from_utf8_lossy(&name).into();
-            return Step::Interface { incoming: *key == Meta::IifName, name, prefix, not: op == Op::Ne };
-        }
-        let width = load.width(self.family);
-        let (mut low, mut high) = (value.to_vec(), value.to_vec());
-        if value.len() < width && matches!(load, Load::Meta(..) | Load::Ct(Ct::Helper, _)) && width == NUMBER_WIDTH {
-            low.resize(width, 0);
-            high.resize(width, 0xff);
-        }
-        let (lowest, highest) = (vec![0; high.len()], vec![0xff; low.len()]);
-        match op {
-            Op::Eq => self.within(load, &low, &high, false),
-            Op::Ne => self.within(load, &low, &high, true),
-            Op::Le => self.within(load, &lowest, &high, false),
-            Op::Gt => self.within(load, &lowest, &high, true),
-            Op::Ge => self.within(load, &low, &highest, false),
-            Op::Lt => self.within(load, &low, &highest, true),
-        }
-    }
-
-    fn within(&self, load: Load, low: &[u8], high: &[u8], not: bool) -> Step {
-        let width = load.width(self.family);
-        let (Some(low_number), Some(high_number), true) = (number_of(low), number_of(high), width <= NUMBER_WIDTH)
-        else {
-            return Step::BytesTest(Box::new(BytesTest { load, low: low.to_vec(), high: high.to_vec(), not }));
-        };
-        let (load, mask) = match load {
-            Load::Bitwise(bitwise) if bitwise.xor_number == 0 => (bitwise.of, bitwise.mask_number),
-            load => (load, u128::MAX),
-        };
-        if width <= 8
-            && let (Ok(low), Ok(high)) = (u64::try_from(low_number), u64::try_from(high_number))
-        {
-            return Step::Test { load, mask: mask as u64, low, high, not };
-        }
-        Step::WideTest(Box::new(WideTest { load, mask, low: low_number, high: high_number, not }))
-    }
+    pub op: DynSetOp,
+    pub lookup: Lookup,
+    pub data: Option<Load>,
+    pub timeout_ms: Option<u64>,
+    pub states: Vec<State>,
 }
 
 impl Step {
@@ -310,9 +212,9 @@ impl Step {
                 }
                 None => Flow::Break,
             },
-            Self::SetCt(key, value) => match value.number(cx) {
+            Self::SetCt(key, direction, value) => match value.number(cx) {
                 Some(value) => {
-                    set_ct(*key, value, cx.skb, cx.world);
+                    set_ct(*key, *direction, value, cx.skb, cx.world);
                     Flow::Go
                 }
                 None => Flow::Break,
@@ -405,28 +307,31 @@ fn run_exprs((left, op, right): &mut (Load, Op, Load), cx: &mut Context) -> Flow
     })
 }
 
-/// `nft_lookup_eval`. The catch-all element is asked only if the rule would break without it.
+/// `nft_lookup_eval`: with a catch-all element every key is in the set.
 #[inline]
 fn run_lookup(lookup: &mut Lookup, not: bool, cx: &mut Context) -> Flow {
-    let found = match lookup.find(cx) {
-        Found::Unreadable => return Flow::Break,
-        Found::Nothing if not => return Flow::Go,
-        Found::Element(place) if !not => Some(place),
-        Found::Nothing | Found::Element(_) => cx.sets.get(lookup.set).and_then(|set| set.catch_all(cx.skb.now_ns)),
-    };
-    match found {
-        Some(place) => run_element(cx, lookup.set, place).into(),
-        None => Flow::Break,
+    match find_or_catch(lookup, cx) {
+        Found::Unreadable => Flow::Break,
+        Found::Nothing => go_if(not),
+        Found::Element(_) if not => Flow::Break,
+        Found::Element(place) => run_element(cx, lookup.set, place).into(),
+    }
+}
+
+/// The element of a key, or else the catch-all one.
+#[inline]
+fn find_or_catch(lookup: &mut Lookup, cx: &mut Context) -> Found {
+    match lookup.find(cx) {
+        Found::Nothing => {
+            let place = cx.sets.get(lookup.set).and_then(|set| set.catch_all(cx.skb.now_ns));
+            place.map_or(Found::Nothing, Found::Element)
+        }
+        found => found,
     }
 }
 
 fn run_verdict_map(lookup: &mut Lookup, cx: &mut Context) -> Flow {
-    let place = match lookup.find(cx) {
-        Found::Unreadable => return Flow::Break,
-        Found::Element(place) => Some(place),
-        Found::Nothing => cx.sets.get(lookup.set).and_then(|set| set.catch_all(cx.skb.now_ns)),
-    };
-    let Some(place) = place else { return Flow::Break };
+    let Found::Element(place) = find_or_catch(lookup, cx) else { return Flow::Break };
     match run_element(cx, lookup.set, place) {
         Then::Go => {}
         then => return then.into(),
@@ -458,41 +363,6 @@ fn run_object(id: usize, cx: &mut Context) -> Flow {
         }
         None => Flow::Go,
     }
-}
-
-/// `nft_synproxy_do_eval`: a SYN is answered by the proxy; an ACK would have to carry the proxy's cookie, which no
-/// captured one does.
-fn synproxy(cx: &mut Context) -> Flow {
-    if cx.info.protocol != Some(protocol::TCP) {
-        return Flow::Break;
-    }
-    let Some(header) = cx.skb.array::<20>(cx.info.transport as usize) else { return Flow::Done(Act::Drop) };
-    match header[13] {
-        flags if flags & 2 != 0 => Flow::Done(Act::Stolen),
-        flags if flags & 16 != 0 => Flow::Done(Act::Drop),
-        _ => Flow::Go,
-    }
-}
-
-/// `nft_flow_offload_eval`: marks an established connection as offloaded, once. `None` breaks.
-fn offload(cx: &mut Context) -> Option<()> {
-    let id = cx.skb.ct?;
-    let conn = cx.world.connections.get(id)?;
-    match cx.info.protocol? {
-        protocol::TCP => {
-            let closing = cx.skb.array::<20>(cx.info.transport as usize)?[13] & 5 != 0;
-            let established = cx.world.connections.tcp_state(id) == Some(TcpState::Established);
-            (!closing && established).then_some(())?;
-        }
-        protocol::UDP => {}
-        _ => return None,
-    }
-    let barred = conn.helper.is_some() || conn.status & (status::SEQ_ADJUST | status::OFFLOAD) != 0;
-    if barred || conn.status & status::CONFIRMED == 0 {
-        return None;
-    }
-    cx.world.connections.get_mut(id)?.status |= status::OFFLOAD;
-    Some(())
 }
 
 impl DynSet {

@@ -108,7 +108,7 @@ fn route(skb: &Skb<'_>, at: usize, bytes: usize, wanted: &[std::net::IpAddr], no
         return Some(true);
     }
     let count = bytes.saturating_sub(8) / 16;
-    let address = |index: usize| skb.array::<16>(at + 8 + index * 16).map(|octets| std::net::IpAddr::from(octets));
+    let address = |index: usize| skb.array::<16>(at + 8 + index * 16).map(std::net::IpAddr::from);
     if !not_strict {
         if wanted.len() > count {
             return Some(false);

@@ -32,12 +32,12 @@ mod target;
 
 pub use reject::reject_reply;
 pub use stateful::Shared;
-pub use strings::StringIndex;
-pub use target::{Act, NatRequest};
+pub use strings::Strings;
+pub use target::{Act, NatRequest, StatefulTarget};
 
 use super::skb::{HookContext, Skb};
 use super::world::{Answer, World};
-use crate::ruleset::model::Family;
+use crate::ruleset::model::Ruleset;
 use crate::ruleset::xt::{Match, RuleBody};
 use head::PreparedHead;
 use target::PreparedTarget;
@@ -52,8 +52,22 @@ pub enum Backend {
     Legacy,
 }
 
+/// What is at hand while rules are made ready.
+pub struct Preparation<'a> {
+    /// `true` for ip6tables.
+    pub v6: bool,
+    /// Who will run the rule.
+    pub backend: Backend,
+    /// Sets and patterns that rules name.
+    pub ruleset: &'a Ruleset,
+    /// Where stateful matches put what they share.
+    pub shared: &'a mut Shared,
+    /// Where strings are put that packets are searched for.
+    pub strings: &'a mut Strings,
+}
+
 /// A match that remembers packets.
-pub trait StatefulMatch: Send {
+pub trait StatefulMatch {
     /// Judges a packet, and remembers it.
     fn matches(&mut self, skb: &Skb<'_>, hook: &HookContext, world: &mut World<'_>) -> Answer;
 }
@@ -63,11 +77,11 @@ enum Matcher {
     /// Judged from packet and connection alone.
     Pure(Match),
     /// A string: number of its pattern in the index, and its window.
-    Text(strings::TextMatch),
+    Text(Box<strings::TextMatch>),
     /// Classic BPF.
     Bpf(bpf::Program),
     /// Remembers packets.
-    Stateful(Box<dyn StatefulMatch>),
+    Stateful(Box<dyn StatefulMatch + Send>),
     /// Not modelled, or not to be known from a capture: does not match.
     Never,
 }
@@ -81,12 +95,11 @@ pub struct PreparedRule {
 }
 
 impl PreparedRule {
-    /// Makes a rule ready. Named state (sets, lists, hash tables) is created in `shared`.
-    pub fn new(body: &RuleBody, family: Family, backend: Backend, shared: &mut Shared) -> Self {
-        let matchers =
-            body.matches.iter().filter_map(|extension| prepare(extension, family, backend, shared)).collect();
-        let target = PreparedTarget::new(&body.target, family, shared);
-        Self { head: PreparedHead::new(&body.head), matchers, target, backend }
+    /// Makes a rule ready.
+    pub fn new(body: &RuleBody, with: &mut Preparation<'_>) -> Self {
+        let matchers = body.matches.iter().filter_map(|extension| prepare(extension, with)).collect();
+        let target = PreparedTarget::new(&body.target, with);
+        Self { head: PreparedHead::new(&body.head), matchers, target, backend: with.backend }
     }
 
     /// `true` if all of the rule's matches match. Stops at the first that does not, as the kernel does.
@@ -116,10 +129,10 @@ impl PreparedRule {
 }
 
 /// `None` for an extension that says nothing.
-fn prepare(extension: &Match, family: Family, backend: Backend, shared: &mut Shared) -> Option<Matcher> {
+fn prepare(extension: &Match, with: &mut Preparation<'_>) -> Option<Matcher> {
     Some(match extension {
         Match::Comment(_) => return None,
-        Match::String(string) => Matcher::Text(strings::TextMatch::new(string, &mut shared.strings)),
+        Match::String(string) => Matcher::Text(Box::new(strings::TextMatch::new(string, with.strings))),
         Match::Bpf { program } => Matcher::Bpf(bpf::Program::new(program)),
         Match::Unknown { .. } | Match::Cpu(_) | Match::Socket { .. } | Match::DevGroup { .. } => Matcher::Never,
         Match::Policy { none: false, .. } => Matcher::Never,
@@ -130,7 +143,7 @@ fn prepare(extension: &Match, family: Family, backend: Backend, shared: &mut Sha
                 || [is_in, is_out, is_bridged].into_iter().flatten().any(|one| !one.not);
             if positive { Matcher::Never } else { return None }
         }
-        other => match stateful::prepare(other, family, backend, shared) {
+        other => match stateful::prepare(other, with) {
             Some(stateful) => Matcher::Stateful(stateful),
             None => Matcher::Pure(other.clone()),
         },

@@ -12,7 +12,7 @@ use memchr::memmem::Finder;
 
 /// Patterns of a ruleset, and what is known of the packet at hand.
 #[derive(Debug, Default)]
-pub struct StringIndex {
+pub struct Strings {
     exact: Patterns,
     folded: Patterns,
     /// Bytes of the packet in upper case, for the patterns that ignore it.
@@ -32,7 +32,7 @@ struct Patterns {
 /// Below so many patterns single searches are quicker than one for all.
 const WORTH_AN_AUTOMATON: usize = 3;
 
-impl StringIndex {
+impl Strings {
     /// Forgets the packet at hand: the next one comes, or its bytes have changed.
     pub fn next_packet(&mut self) {
         self.exact.searched = false;
@@ -131,7 +131,7 @@ pub(super) struct TextMatch {
 }
 
 impl TextMatch {
-    pub(super) fn new(string: &StringMatch, index: &mut StringIndex) -> Self {
+    pub(super) fn new(string: &StringMatch, index: &mut Strings) -> Self {
         let pattern = &string.pattern.value;
         let searched = if string.icase { fold(pattern) } else { pattern.clone() };
         Self {
@@ -145,10 +145,10 @@ impl TextMatch {
     }
 
     pub(super) fn matches(&self, skb: &Skb<'_>, world: &mut World<'_>) -> bool {
-        self.is_there(skb, &mut world.shared.strings) != self.not
+        self.is_there(skb, world.strings) != self.not
     }
 
-    fn is_there(&self, skb: &Skb<'_>, index: &mut StringIndex) -> bool {
+    fn is_there(&self, skb: &Skb<'_>, index: &mut Strings) -> bool {
         let known = index.is_present(self.number, self.icase, &skb.bytes);
         let whole = self.from == 0 && self.to >= skb.bytes.len();
         match known {

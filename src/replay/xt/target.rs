@@ -1,11 +1,11 @@
 //! Targets: what a rule that matched does (`net/netfilter/xt_*.c` in capitals, `ipt_REJECT.c`).
 
 use super::rewrite;
-use super::stateful::{self, Shared};
+use super::{Preparation, stateful};
 use crate::replay::conntrack::{CtInfo, Manip, NatRange};
 use crate::replay::skb::{HookContext, Skb};
 use crate::replay::world::World;
-use crate::ruleset::model::{ChainId, Family, Hook, Verdict};
+use crate::ruleset::model::{ChainId, Hook, Verdict};
 use crate::ruleset::nft::Reject;
 use crate::ruleset::xt::{self, ConnMarkOp, Target, TtlChange};
 use std::net::IpAddr;
@@ -43,7 +43,7 @@ pub struct NatRequest {
 }
 
 /// A target that remembers packets.
-pub trait StatefulTarget: Send {
+pub trait StatefulTarget {
     /// Acts on a packet; the rule goes on.
     fn act(&mut self, skb: &mut Skb<'_>, hook: &HookContext, world: &mut World<'_>);
 }
@@ -57,17 +57,18 @@ pub(super) enum PreparedTarget {
     /// Destination is the network of the range, with the packet's host part.
     Netmap(IpAddr, u8),
     /// Remembers packets.
-    Stateful(Box<dyn StatefulTarget>),
+    Stateful(Box<dyn StatefulTarget + Send>),
 }
 
 impl PreparedTarget {
-    pub(super) fn new(target: &Target, family: Family, shared: &mut Shared) -> Self {
+    pub(super) fn new(target: &Target, with: &mut Preparation<'_>) -> Self {
+        let v6 = with.v6;
         let act = match target {
             Target::None => Act::Continue,
             Target::Verdict(verdict) => verdict_act(*verdict),
             Target::Chain { chain, goto: true } => Act::Goto(*chain),
             Target::Chain { chain, goto: false } => Act::Jump(*chain),
-            Target::Reject { with } => Act::Reject(reject_with(with, family)),
+            Target::Reject { with: word } => Act::Reject(reject_with(word, v6)),
             // No program listens to the queue of a model.
             Target::Nfqueue { bypass, .. } => {
                 if *bypass {
@@ -81,7 +82,7 @@ impl PreparedTarget {
             Target::Masquerade { ports, random, random_fully } => own(Manip::Src, *ports, *random || *random_fully),
             Target::Redirect { ports, random } => own(Manip::Dst, *ports, *random),
             Target::Netmap { to, prefix } => return Self::Netmap(*to, *prefix),
-            Target::Set { .. } => match stateful::prepare_target(target, family, shared) {
+            Target::Set { .. } => match stateful::prepare_target(target, with) {
                 Some(stateful) => return Self::Stateful(stateful),
                 None => Act::Continue,
             },
@@ -132,8 +133,8 @@ fn verdict_act(verdict: Verdict) -> Act {
 }
 
 /// `--reject-with` by its words.
-fn reject_with(with: &str, family: Family) -> Reject {
-    match with {
+fn reject_with(word: &str, v6: bool) -> Reject {
+    match word {
         "tcp-reset" | "tcp-rst" => Reject::TcpReset,
         "icmp-net-unreachable" | "net-unreach" => Reject::Icmp(0),
         "icmp-host-unreachable" | "host-unreach" => Reject::Icmp(1),
@@ -146,7 +147,7 @@ fn reject_with(with: &str, family: Family) -> Reject {
         "icmp6-addr-unreachable" | "addr-unreach" => Reject::Icmpv6(3),
         "icmp6-policy-fail" | "policy-fail" => Reject::Icmpv6(5),
         "icmp6-reject-route" | "reject-route" => Reject::Icmpv6(6),
-        _ if family == Family::Ip6 => Reject::Icmpv6(4),
+        _ if v6 => Reject::Icmpv6(4),
         _ => Reject::Icmp(3),
     }
 }

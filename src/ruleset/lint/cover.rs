@@ -239,7 +239,7 @@ fn statement_implies(table: &Table, narrow: &Statement, wide: &Statement) -> boo
         (
             Statement::Compare { left: a, op: Op::Eq, right: value },
             Statement::Compare { left: b, op: Op::Eq, right: wanted },
-        ) => a == b && value == wanted,
+        ) => a == b && value == wanted || is_wider(b, a) && value.starts_with(wanted),
         (
             Statement::Compare { left: a, op: Op::Eq, right: value },
             Statement::Range { of: b, not: false, low, high },
@@ -257,6 +257,19 @@ fn statement_implies(table: &Table, narrow: &Statement, wide: &Statement) -> boo
         ) => a == b && op == wide_op && value == wanted,
         (Statement::Lookup { of: a, not, set }, Statement::Lookup { of: b, not: wide_not, set: wide_set }) => {
             a == b && not == wide_not && set == wide_set
+        }
+        _ => false,
+    }
+}
+
+/// The first read is the beginning of the second: whole bytes at the same place.
+fn is_wider(wide: &Expr, narrow: &Expr) -> bool {
+    match (wide, narrow) {
+        (Expr::Payload(wide), Expr::Payload(narrow)) => {
+            (wide.base, wide.offset) == (narrow.base, narrow.offset)
+                && wide.bits < narrow.bits
+                && wide.bits.is_multiple_of(8)
+                && narrow.bits.is_multiple_of(8)
         }
         _ => false,
     }

@@ -170,9 +170,9 @@ fn redundant(table: &Table, chain: &Chain, at: usize, rule: &Rule) -> Option<Str
             _ => return None,
         }
     }
-    let by_policy = |base: &Base| match (base.policy, own) {
-        (Policy::Accept, Ending::Accept | Ending::Return) | (Policy::Drop, Ending::Drop | Ending::Return) => true,
-        _ => false,
+    let by_policy = |base: &Base| {
+        let same = if base.policy == Policy::Accept { Ending::Accept } else { Ending::Drop };
+        own == same || own == Ending::Return
     };
     chain.base.as_ref().is_some_and(by_policy).then(|| "the chain's policy decides the same".to_owned())
 }

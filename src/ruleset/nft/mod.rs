@@ -4,6 +4,22 @@
 //! value is the big-endian bytes of its type (the kernel keeps marks and the like in host order and turns them where
 //! order matters), so that comparing bytes is comparing numbers.
 
+pub mod ast;
+mod fields;
+mod lexer;
+mod lower;
+mod parser;
+mod printer;
+#[cfg(test)]
+mod refusals;
+#[cfg(test)]
+mod round_trip;
+mod types;
+
+pub use lower::{Lowered, lower};
+pub use parser::parse_script;
+pub use printer::{print, print_rule};
+
 use super::error::Place;
 use super::model::{Family, ObjectId, SetId, Verdict};
 use std::net::IpAddr;

@@ -1,5 +1,6 @@
 //! Which tuple a translated connection gets: `get_unique_tuple`.
 
+use super::super::table::Table;
 use super::super::track::Conntrack;
 use super::super::tuple::protocol;
 use super::super::{ConnId, Proto, TcpState, Tuple, status};
@@ -14,6 +15,8 @@ const MAX_ATTEMPTS: u32 = 128;
 const LAST_ATTEMPTS: u32 = MAX_ATTEMPTS / 4;
 /// Connections of one source that are looked at for its mapping.
 const MAX_SAME_SOURCE: usize = 16;
+/// Sources that are kept before those whose connections are gone are cleared away.
+const MIN_SOURCES: usize = 1024;
 
 /// Translated connections by where they came from: a source keeps its mapping if it can.
 #[derive(Debug, Default)]
@@ -25,12 +28,20 @@ pub(in super::super) struct Sources {
 
 impl Sources {
     /// A connection whose source was translated.
-    pub fn add(&mut self, original: Tuple, id: ConnId) {
+    pub fn add(&mut self, original: Tuple, id: ConnId, table: &Table) {
+        if self.newest.len() > 2 * table.len() + MIN_SOURCES {
+            self.newest.retain(|_, known| known.iter().any(|id| table.get(*id).is_some()));
+        }
         let known = self.newest.entry(source(&original)).or_default();
         if known.len() >= MAX_SAME_SOURCE {
             known.remove(0);
         }
         known.push(id);
+    }
+
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.newest.len()
     }
 
     /// A number that no one foretells, the same in each run.

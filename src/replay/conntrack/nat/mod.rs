@@ -189,7 +189,7 @@ impl Conntrack {
         let Some(conn) = self.get(id) else { return };
         if conn.status & status::SRC_NAT != 0 {
             let original = conn.tuples[0];
-            self.sources.add(original, id);
+            self.sources.add(original, id, &self.table);
         }
     }
 }

@@ -8,8 +8,8 @@ use super::Manip;
 use crate::packet::checksum::Sum;
 use std::net::IpAddr;
 
-/// Rewrites the address and port of an IP packet that begins at a place of `bytes`, and mends its checksums. A transport
-/// that the capture cut stays as far as it is missing. A transport too short for its ports is dropped.
+/// Rewrites the address and port of an IP packet that begins at a place of `bytes`, and mends its checksums. What of its
+/// transport is missing, because the capture or an ICMP error cut it, is passed over.
 pub(super) fn rewrite(bytes: &mut [u8], at: usize, v6: bool, target: &Tuple, manip: Manip) -> Verdict {
     let Some(packet) = bytes.get_mut(at..) else { return Verdict::Drop };
     let transport = Transport::of(packet, usize::MAX, v6);
@@ -28,11 +28,7 @@ pub(super) fn rewrite(bytes: &mut [u8], at: usize, v6: bool, target: &Tuple, man
         IpAddr::V4(address) => new.iter_mut().zip(address.octets()).for_each(|(to, from)| *to = from),
         IpAddr::V6(address) => new = address.octets(),
     }
-    let Some(old) = packet.get(place..place + size).and_then(|old| Some((old.first_chunk::<4>()?, old.to_vec())))
-    else {
-        return Verdict::Drop;
-    };
-    let old = old.1;
+    let Some(old) = packet.get(place..place + size).map(<[u8]>::to_vec) else { return Verdict::Drop };
     let new = new.get(..size).unwrap_or_default();
     if let Some(Transport { protocol, offset }) = transport {
         let port = if matches!(protocol, protocol::ICMP | protocol::ICMPV6) { target.src_port } else { port };

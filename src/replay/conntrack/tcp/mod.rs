@@ -237,8 +237,9 @@ impl Run<'_> {
             state = self.old; // the host may challenge it
         }
         let seen_reply = conn.status & status::SEEN_REPLY != 0;
-        let answers_ignored = ((seen_reply && last.kind == Kind::Syn) || (!assured && last.kind == Kind::Ack))
-            && self.segment.ack == last.end;
+        let last_was_syn = seen_reply && last.kind == Kind::Syn && last.reply != self.reply;
+        let last_was_ack = !assured && last.kind == Kind::Ack;
+        let answers_ignored = (last_was_syn || last_was_ack) && self.segment.ack == last.end;
         let answers_challenge =
             self.old == TcpState::SynSent && last.kind == Kind::Ack && last.reply && seq == last.ack;
         if answers_ignored || answers_challenge { Course::Believe(state) } else { Course::Window(state) }

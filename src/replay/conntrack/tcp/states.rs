@@ -58,7 +58,7 @@ type Table = [[Next; 10]; 6];
 const ORIGINAL: Table = [
     //  NO  SS  SR  ES  FW  CW  LA  TW  CL  S2
     [SS, SS, IG, IG, IG, IG, IG, SS, SS, S2], // SYN: also reopens what is closed (RFC 1122)
-    [IV, IV, IG, IG, IG, IG, IG, IG, IG, SR], // SYN-ACK: the opener sends one when both open at once
+    [IV, IV, SR, IV, IV, IV, IV, IV, IV, SR], // SYN-ACK: the opener sends one when both open at once
     [IV, IV, FW, FW, LA, LA, LA, TW, CL, IV], // FIN
     [ES, IV, ES, ES, CW, CW, TW, TW, CL, IV], // ACK: without an entry it is picked up
     [IV, CL, CL, CL, CL, CL, CL, CL, CL, CL], // RST
@@ -68,7 +68,7 @@ const ORIGINAL: Table = [
 #[rustfmt::skip]
 const REPLY: Table = [
     //  NO  SS  SR  ES  FW  CW  LA  TW  CL  S2
-    [IV, S2, IV, IV, IV, IV, IV, IV, IV, S2], // SYN: both open at once
+    [IV, S2, IV, IV, IV, IV, IV, SS, IV, S2], // SYN: both open at once, or the other side reopens
     [IV, SR, IG, IG, IG, IG, IG, IG, IG, SR], // SYN-ACK: may answer a SYN that was ignored
     [IV, IV, FW, FW, LA, LA, LA, TW, CL, IV], // FIN
     [IV, IG, SR, ES, CW, CW, TW, TW, CL, IG], // ACK: of a half-open connection, a challenge

@@ -9,7 +9,6 @@ use crate::replay::skb::{HookContext, Skb};
 use crate::replay::tick::{HZ, of_milliseconds, ticks};
 use crate::replay::world::{Answer, World};
 use crate::replay::xt::StatefulMatch;
-use crate::ruleset::model::Family;
 use crate::ruleset::xt::HashLimit;
 use foldhash::fast::RandomState;
 use std::collections::{HashMap, VecDeque};
@@ -50,14 +49,14 @@ mod mode {
 #[derive(Debug, Default)]
 pub(super) struct HashLimits {
     tables: Vec<Table>,
-    names: HashMap<(String, Family), usize, RandomState>,
+    names: HashMap<(String, bool), usize, RandomState>,
 }
 
 impl HashLimits {
-    pub fn prepare(&mut self, limit: &HashLimit, family: Family) -> Limited {
+    pub fn prepare(&mut self, limit: &HashLimit, v6: bool) -> Limited {
         let tables = &mut self.tables;
-        let table = *self.names.entry((limit.name.clone(), family)).or_insert_with(|| {
-            tables.push(Table::new(limit, family));
+        let table = *self.names.entry((limit.name.clone(), v6)).or_insert_with(|| {
+            tables.push(Table::new(limit, v6));
             tables.len() - 1
         });
         Limited { table, above: limit.above, bytes: limit.bytes, by_rate: limit.rate_match.is_some() }
@@ -166,7 +165,7 @@ impl Bucket {
 }
 
 impl Table {
-    fn new(limit: &HashLimit, family: Family) -> Self {
+    fn new(limit: &HashLimit, v6: bool) -> Self {
         let buckets = if limit.size > 0 { limit.size } else { BUCKETS };
         let most = match limit.max {
             0 => buckets.saturating_mul(ENTRIES_PER_BUCKET),
@@ -174,7 +173,7 @@ impl Table {
         };
         let gc_interval = if limit.gc_interval > 0 { limit.gc_interval } else { GC_INTERVAL };
         Self {
-            width: if family == Family::Ip6 { 128 } else { 32 },
+            width: if v6 { 128 } else { 32 },
             most: (most as usize).min(MOST),
             gc_interval: of_milliseconds(gc_interval).max(1),
             expire: of_milliseconds(expire(limit)),

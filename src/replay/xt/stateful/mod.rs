@@ -27,21 +27,17 @@ mod time;
 #[cfg(test)]
 mod tests;
 
-use super::target::StatefulTarget;
-use super::{Backend, StatefulMatch, StringIndex};
+use super::{Preparation, StatefulMatch, StatefulTarget};
 use crate::replay::ipset::Sets;
 use crate::ruleset::ipset::IpSet;
-use crate::ruleset::model::Family;
 use crate::ruleset::xt::{Match, Statistic, Target};
 use hashlimit::HashLimits;
 use layer7::Layer7;
 use recent::RecentLists;
 
-/// State that rules share: sets, lists and hash tables by name, and the index of strings.
+/// What rules share by name: sets, lists, hash tables, and what is known of connections.
 #[derive(Debug, Default)]
 pub struct Shared {
-    /// Patterns of `-m string`.
-    pub strings: StringIndex,
     /// Sets of `ipset`.
     pub sets: Sets,
     recent: RecentLists,
@@ -67,16 +63,11 @@ impl Shared {
 }
 
 /// Makes a match ready that remembers packets; `None` if it is none of these.
-pub fn prepare(
-    extension: &Match,
-    family: Family,
-    backend: Backend,
-    shared: &mut Shared,
-) -> Option<Box<dyn StatefulMatch>> {
-    Some(match extension {
-        Match::Limit(limit) => Box::new(limit::prepare(limit, backend)),
-        Match::HashLimit(limit) => Box::new(shared.hashlimits.prepare(limit, family)),
-        Match::Recent(recent) => Box::new(shared.recent.prepare(recent)),
+pub fn prepare(of: &Match, with: &mut Preparation<'_>) -> Option<Box<dyn StatefulMatch + Send>> {
+    Some(match of {
+        Match::Limit(limit) => Box::new(limit::prepare(limit, with.backend)),
+        Match::HashLimit(limit) => Box::new(with.shared.hashlimits.prepare(limit, with.v6)),
+        Match::Recent(recent) => Box::new(with.shared.recent.prepare(recent)),
         Match::ConnLimit { limit, mask, by_destination } => {
             Box::new(connlimit::ConnLimit::new(*limit, *mask, *by_destination))
         }
@@ -89,17 +80,17 @@ pub fn prepare(
         Match::Statistic(Statistic::Nth { every, packet }) => Box::new(counting::Nth::new(*every, *packet)),
         Match::Statistic(Statistic::Random(chance)) => Box::new(counting::Random::new(*chance)),
         Match::Time(time) => Box::new(time::Clock::new(time)),
-        Match::Set(set) => Box::new(set::Asked::new(set, family, shared)),
+        Match::Set(set) => Box::new(set::Asked::new(set, with)),
         Match::Layer7 { pattern, packets } => Box::new(layer7::Classifier::new(pattern, *packets)),
         _ => return None,
     })
 }
 
 /// Makes a target ready that remembers packets; `None` if it is none of these.
-pub fn prepare_target(target: &Target, family: Family, shared: &mut Shared) -> Option<Box<dyn StatefulTarget>> {
-    match target {
+pub fn prepare_target(of: &Target, with: &mut Preparation<'_>) -> Option<Box<dyn StatefulTarget + Send>> {
+    match of {
         Target::Set { add, del, map, exist, timeout, map_flags } => {
-            let sets = [add, del, map].map(|one| set::Bound::new(one.as_ref(), family, shared));
+            let sets = [add, del, map].map(|one| set::Bound::new(one.as_ref(), with));
             Some(Box::new(set::Changed::new(sets, *exist, *timeout, map_flags)))
         }
         _ => None,

@@ -1,11 +1,9 @@
 //! `-m set` and `-j SET`: a rule's questions to the sets and its changes of them (`xt_set.c`).
 
-use super::Shared;
 use crate::replay::ipset::{Question, SetRef, TestOptions};
 use crate::replay::skb::{HookContext, Skb};
 use crate::replay::world::{Answer, World};
-use crate::replay::xt::StatefulMatch;
-use crate::replay::xt::target::StatefulTarget;
+use crate::replay::xt::{Preparation, StatefulMatch, StatefulTarget};
 use crate::ruleset::model::Family;
 use crate::ruleset::xt::SetMatch;
 use std::sync::Arc;
@@ -19,9 +17,10 @@ pub(super) struct Bound {
 
 impl Bound {
     /// `None` if the rule names no set, or one that is not there.
-    pub fn new(named: Option<&(Arc<str>, Vec<bool>)>, family: Family, shared: &Shared) -> Option<Self> {
+    pub fn new(named: Option<&(Arc<str>, Vec<bool>)>, with: &Preparation<'_>) -> Option<Self> {
         let (name, sources) = named?;
-        Some(Self { set: shared.sets.find(name)?, family, sources: sources.clone() })
+        let family = if with.v6 { Family::Ip6 } else { Family::Ip };
+        Some(Self { set: with.shared.sets.find(name)?, family, sources: sources.clone() })
     }
 
     fn ask<'a>(&'a self, skb: &'a Skb<'a>, hook: &'a HookContext) -> Question<'a> {
@@ -37,7 +36,7 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    pub fn new(rule: &SetMatch, family: Family, shared: &Shared) -> Self {
+    pub fn new(rule: &SetMatch, with: &Preparation<'_>) -> Self {
         let named = (Arc::clone(&rule.set.value), rule.flags.clone());
         let options = TestOptions {
             return_nomatch: rule.return_nomatch,
@@ -46,15 +45,16 @@ impl Asked {
             packets: rule.packets,
             bytes: rule.bytes,
         };
-        Self { set: Bound::new(Some(&named), family, shared), not: rule.set.not, options }
+        Self { set: Bound::new(Some(&named), with), not: rule.set.not, options }
     }
 }
 
 impl StatefulMatch for Asked {
     fn matches(&mut self, skb: &Skb<'_>, hook: &HookContext, world: &mut World<'_>) -> Answer {
-        // Rules with a set that is not there are not loaded: nothing matches.
-        let Some(bound) = &self.set else { return Answer::No };
-        let found = world.shared.sets.test(bound.set, &bound.ask(skb, hook), &self.options);
+        // A set that is not given is taken as empty.
+        let found = self.set.as_ref().and_then(|bound| {
+            world.shared.sets.test(bound.set, &bound.ask(skb, hook), &self.options)
+        });
         Answer::from(found.is_some() != self.not)
     }
 }

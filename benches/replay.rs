@@ -1,0 +1,80 @@
+//! How fast packets go through rules: `cargo run --release --example replay_speed -- CAPTURE RULES [kernel]`.
+//!
+//! RULES is a rule file, or `plain:N` or `strings:N` for N made-up rules of a kind: ports, addresses, states and flags,
+//! none of which ends a packet's way before the last; or strings that are in none of the packets. One thread. The time
+//! is that of a whole replay without analysis: reading, headers, conversations, rules.
+
+#![allow(clippy::print_stdout, clippy::expect_used)] // a measuring tool talks to the person who runs it
+
+use jabberscope::replay::candidate::Mode;
+use jabberscope::replay::machine::Settings;
+use jabberscope::replay::run::{self, Engine, Replay};
+use jabberscope::replay::wiring::{Vantage, Wiring};
+use jabberscope::replay::world::Routes;
+use jabberscope::ruleset::load;
+use std::fmt::Write as _;
+use std::time::Instant;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [capture, rules, engine @ ..] = arguments.as_slice() else {
+        println!("usage: replay_speed CAPTURE RULES|plain:N|strings:N [kernel]");
+        return;
+    };
+    let folder = std::env::temp_dir().join(format!("replay-speed-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a temporary folder");
+    let file = made_up(rules).map_or_else(
+        || rules.clone(),
+        |text| {
+            let path = folder.join("made-up.rules");
+            std::fs::write(&path, text).expect("a temporary file");
+            path.display().to_string()
+        },
+    );
+    let loaded = load::load(&file).expect("rules that can be read");
+    let routes = Routes { inside_if: "eth1".into(), outside_if: "eth0".into(), ..Routes::default() };
+    let settings = Settings { wiring: Wiring { vantage: Vantage::Gateway, routes }, ..Settings::default() };
+    let captures = [capture.clone()];
+    let engine = if engine.is_empty() { Engine::Model } else { Engine::Kernel };
+    let rulesets = [loaded];
+    let replay =
+        Replay { captures: &captures, rulesets: &rulesets, findings: &[], settings, mode: Mode::Observe, engine };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread");
+    let started = Instant::now();
+    let replayed = pool.install(|| run::run(&replay, &|_, _| {})).expect("a replay");
+    let seconds = started.elapsed().as_secs_f64();
+    let hits = replayed.hits.rulesets.first().expect("one candidate");
+    let verdicts = hits.verdicts;
+    let packets = verdicts.accept + verdicts.drop + verdicts.reject + verdicts.held;
+    let hit: u64 = hits.rules.iter().map(|rule| rule.packets).sum();
+    println!(
+        "{} rules, {packets} packets, {hit} rule hits: {seconds:.2} s, {:.0} thousand packets a second",
+        hits.rules.len(),
+        packets as f64 / seconds / 1000.0
+    );
+    std::fs::remove_dir_all(&folder).expect("the temporary folder");
+}
+
+/// `plain:N` or `strings:N`.
+fn made_up(rules: &str) -> Option<String> {
+    let (kind, count) = rules.split_once(':')?;
+    let count: usize = count.parse().ok()?;
+    let mut text = "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n".to_owned();
+    for n in 0..count {
+        let rule = match kind {
+            "strings" => format!("-p tcp -m string --string \"never in a packet {n}\" --algo bm -j DROP"),
+            "plain" => match n % 6 {
+                0 => format!("-p tcp -m tcp --dport {} -j DROP", 20_000 + n),
+                1 => format!("-s 203.0.113.{n}/32 -p tcp -m tcp --dport 5222 -j DROP"),
+                2 => format!("-p udp -m udp --sport {} -j DROP", 20_000 + n),
+                3 => format!("-d 198.51.100.{n}/32 -m conntrack --ctstate NEW -j DROP"),
+                4 => format!("-p tcp -m tcp --tcp-flags SYN,RST SYN,RST -m multiport --dports 1,2,{n} -j DROP"),
+                _ => format!("-p tcp -m conntrack --ctstate INVALID -m length --length {n}:{n} -j DROP"),
+            },
+            _ => return None,
+        };
+        writeln!(text, "-A FORWARD {rule}").ok()?;
+    }
+    text.push_str("-A FORWARD -j ACCEPT\nCOMMIT\n");
+    Some(text)
+}
