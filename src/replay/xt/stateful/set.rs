@@ -52,9 +52,8 @@ impl Asked {
 impl StatefulMatch for Asked {
     fn matches(&mut self, skb: &Skb<'_>, hook: &HookContext, world: &mut World<'_>) -> Answer {
         // A set that is not given is taken as empty.
-        let found = self.set.as_ref().and_then(|bound| {
-            world.shared.sets.test(bound.set, &bound.ask(skb, hook), &self.options)
-        });
+        let found =
+            self.set.as_ref().and_then(|bound| world.shared.sets.test(bound.set, &bound.ask(skb, hook), &self.options));
         Answer::from(found.is_some() != self.not)
     }
 }
