@@ -54,6 +54,12 @@ impl ConnCount {
         self.count()
     }
 
+    /// Forgets the connections that are gone or closed, and gives the number of those that are left.
+    pub fn refresh(&mut self, now_ns: i64, connections: &dyn Connections) -> u32 {
+        self.sweep(None, now_ns, connections);
+        self.count()
+    }
+
     /// Connections in the list.
     pub fn count(&self) -> u32 {
         u32::try_from(self.saved.len()).unwrap_or(u32::MAX)

@@ -6,6 +6,7 @@
 //! | `wiring` | which way a packet takes through the host |
 //! | `defrag`, `conntrack`, `conncount` | fragments, connections and NAT, how many connections there are |
 //! | `world` | what rules share: connections, sets, lists, routes |
+//! | `ipset` | sets that rules ask and change |
 //! | `xt`, `nft` | judge a packet by the rules of an xtables or nftables chain |
 //! | `machine` | hooks, chains and counters: a host with a ruleset loaded |
 //! | `flows`, `watch`, `enforce` | conversations, evidence, what cannot have happened after a drop |
@@ -37,6 +38,7 @@ pub mod run;
 pub mod signatures;
 pub mod skb;
 pub mod terminal;
+mod tick;
 pub mod watch;
 pub mod wiring;
 pub mod world;

@@ -120,7 +120,7 @@ enum Passed {
 impl Machine {
     /// Loads a ruleset.
     pub fn new(ruleset: Arc<Ruleset>, settings: &Settings) -> Self {
-        let (mut shared, mut strings) = (Shared::default(), Strings::default());
+        let (mut shared, mut strings) = (Shared::new(&ruleset.ipsets), Strings::default());
         Self {
             wiring: settings.wiring.clone(),
             orders: [Order::new(&ruleset, false), Order::new(&ruleset, true)],
@@ -366,6 +366,7 @@ fn passed(verdict: Verdict, by: &'static str) -> Passed {
 impl Judge for Machine {
     fn run(&mut self, mut skb: Skb<'_>, hits: &mut Vec<u32>) -> Judged {
         self.chains.doubtful = false;
+        self.shared.start(skb.now_ns);
         self.strings.next_packet();
         let judged = self.travel(&mut skb, hits);
         if judged.judgement != Judgement::Accept {

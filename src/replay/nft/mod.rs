@@ -33,6 +33,7 @@ mod tests;
 mod value;
 
 pub use nat::NatRequest;
+pub(super) use state::LimitState;
 pub use step::Act;
 
 use super::skb::{HookContext, Skb};

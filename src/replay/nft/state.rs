@@ -100,7 +100,7 @@ const DEFAULT_BURST: u32 = 5;
 
 /// A token bucket whose tokens are nanoseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct LimitState {
+pub(in crate::replay) struct LimitState {
     tokens: u64,
     most: u64,
     last_ns: i64,

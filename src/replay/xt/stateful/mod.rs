@@ -1,79 +1,98 @@
-//! Matches and targets that remember packets: what they keep for themselves, and what rules share by name.
+//! Matches and targets that remember packets, and what they share by name.
 //!
-//! | file | does |
+//! | file | judges |
 //! |---|---|
-//! | `rates` | limit, hashlimit |
-//! | `recent` | recent |
-//! | `counts` | connlimit, connbytes, quota, statistic, connlabel |
-//! | `clock` | time |
-//! | `sets` | set and SET |
-//! | `layer7` | layer7 |
+//! | `limit`, `hashlimit` | rates |
+//! | `recent` | lists of addresses |
+//! | `connlimit` | numbers of connections |
+//! | `connection` | connbytes, connlabel, helper |
+//! | `counting` | quota, statistic |
+//! | `time` | the clock and the calendar |
+//! | `set` | `-m set`, `-j SET` |
+//! | `layer7` | the application by its first words |
+//!
+//! All of it is in capture time. Where a kernel draws lots (`statistic --mode random`) a generator with a fixed seed
+//! draws them, so that a replay tells the same twice.
 
-mod clock;
-mod counts;
+mod connection;
+mod connlimit;
+mod counting;
+mod hashlimit;
 mod layer7;
-mod rates;
+mod limit;
 mod recent;
-mod sets;
+mod set;
+mod time;
+
+#[cfg(test)]
+mod tests;
 
 use super::{Preparation, StatefulMatch, StatefulTarget};
-use crate::replay::ipset::IpSets;
-use crate::ruleset::xt::{Match, Target};
-use foldhash::fast::RandomState;
-use std::collections::HashMap;
+use crate::replay::ipset::Sets;
+use crate::ruleset::ipset::IpSet;
+use crate::ruleset::xt::{Match, Statistic, Target};
+use hashlimit::HashLimits;
+use layer7::Layer7;
+use recent::RecentLists;
 
-/// Ticks of the kernel's clock a second (`CONFIG_HZ`), in which limits reckon.
-const HZ: u64 = 250;
-const TICK_NS: i64 = 1_000_000_000 / HZ as i64;
-
-/// `jiffies` at a time.
-fn jiffies(now_ns: i64) -> i64 {
-    now_ns.div_euclid(TICK_NS)
-}
-
-/// What stateful matches keep under a name, shared by rules: ipsets, lists of `recent`, tables of `hashlimit`.
+/// What rules share by name: sets, lists, hash tables, and what is known of connections.
 #[derive(Debug, Default)]
 pub struct Shared {
-    /// Sets by name.
-    pub ipsets: IpSets,
-    recent: HashMap<String, recent::List, RandomState>,
-    hashlimit: HashMap<(String, bool), rates::Table, RandomState>,
+    /// Sets of `ipset`.
+    pub sets: Sets,
+    recent: RecentLists,
+    hashlimits: HashLimits,
+    layer7: Layer7,
+    started: bool,
 }
 
-/// Makes a match ready; `None` if it is not one of those that remember.
-pub fn prepare(of: &Match, with: &mut Preparation<'_>) -> Option<Box<dyn StatefulMatch + Send>> {
-    if with.shared.ipsets.is_empty() {
-        with.shared.ipsets = IpSets::new(&with.ruleset.ipsets);
+impl Shared {
+    /// With the sets of a candidate, as they are when it is loaded.
+    pub fn new(sets: &[IpSet]) -> Self {
+        Self { sets: Sets::new(sets), ..Self::default() }
     }
+
+    /// Tells the time of the first packet, from which on things live that were loaded with seconds to live.
+    pub fn start(&mut self, now_ns: i64) {
+        if !self.started {
+            self.started = true;
+            self.sets.start(now_ns);
+            self.hashlimits.start(now_ns);
+        }
+    }
+}
+
+/// Makes a match ready that remembers packets; `None` if it is none of these.
+pub fn prepare(of: &Match, with: &mut Preparation<'_>) -> Option<Box<dyn StatefulMatch + Send>> {
     Some(match of {
-        Match::Limit(limit) => Box::new(rates::Limit::new(*limit, with.backend)),
-        Match::HashLimit(limit) => Box::new(rates::HashLimit::new(limit, with)),
-        Match::Recent(recent) => Box::new(recent::Recent::new(recent, with.shared)),
+        Match::Limit(limit) => Box::new(limit::prepare(limit, with.backend)),
+        Match::HashLimit(limit) => Box::new(with.shared.hashlimits.prepare(limit, with.v6)),
+        Match::Recent(recent) => Box::new(with.shared.recent.prepare(recent)),
         Match::ConnLimit { limit, mask, by_destination } => {
-            Box::new(counts::ConnLimit::new(*limit, *mask, *by_destination))
+            Box::new(connlimit::ConnLimit::new(*limit, *mask, *by_destination))
         }
         Match::ConnBytes { range, mode, direction } => {
-            Box::new(counts::ConnBytes { range: *range, mode: *mode, direction: *direction })
+            Box::new(connection::ConnBytes { range: *range, mode: *mode, direction: *direction })
         }
-        Match::ConnLabel { label, set, .. } => Box::new(counts::ConnLabel { label: *label, set: *set }),
-        Match::Quota { quota } => Box::new(counts::Quota { left: quota.value, not: quota.not }),
-        Match::Statistic(statistic) => Box::new(counts::Statistic::new(statistic)),
-        Match::Time(time) => Box::new(clock::Clock { time: (**time).clone() }),
-        Match::Set(set) => Box::new(sets::SetMatch::new(set, with.shared)),
-        Match::Layer7 { pattern, packets } => Box::new(layer7::Layer7::new(pattern, *packets)),
-        // Without helpers no connection has one.
-        Match::Helper(name) => Box::new(counts::Constant(name.not)),
+        Match::ConnLabel { label, set, .. } => Box::new(connection::ConnLabel { label: *label, set: *set }),
+        Match::Helper(name) => Box::new(connection::Helper { name: name.clone() }),
+        Match::Quota { quota } => Box::new(counting::Quota::new(quota)),
+        Match::Statistic(Statistic::Nth { every, packet }) => Box::new(counting::Nth::new(*every, *packet)),
+        Match::Statistic(Statistic::Random(chance)) => Box::new(counting::Random::new(*chance)),
+        Match::Time(time) => Box::new(time::Clock::new(time)),
+        Match::Set(set) => Box::new(set::Asked::new(set, with)),
+        Match::Layer7 { pattern, packets } => Box::new(layer7::Classifier::new(pattern, *packets)),
         _ => return None,
     })
 }
 
-/// Makes a target ready; `None` if it is not one of those that remember.
+/// Makes a target ready that remembers packets; `None` if it is none of these.
 pub fn prepare_target(of: &Target, with: &mut Preparation<'_>) -> Option<Box<dyn StatefulTarget + Send>> {
-    if with.shared.ipsets.is_empty() {
-        with.shared.ipsets = IpSets::new(&with.ruleset.ipsets);
-    }
     match of {
-        Target::Set { .. } => Some(Box::new(sets::SetTarget::new(of, with.shared)?)),
+        Target::Set { add, del, map, exist, timeout, map_flags } => {
+            let sets = [add, del, map].map(|one| set::Bound::new(one.as_ref(), with));
+            Some(Box::new(set::Changed::new(sets, *exist, *timeout, map_flags)))
+        }
         _ => None,
     }
 }

@@ -1,0 +1,88 @@
+//! Rules against packets, and what the real kernel counted for them (kernel 6.18, iptables 1.8.9): captures are replayed
+//! through a router with `eth0` outside and `eth1` inside, at their own speed.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // tests
+
+mod build;
+mod layer7;
+mod rates;
+mod sets;
+
+use crate::replay::machine::{Judge, Machine, Settings};
+use crate::replay::skb::Skb;
+use crate::replay::wiring::Wiring;
+use crate::replay::world::Routes;
+use crate::replay::xt::Backend;
+use crate::ruleset::ipset;
+use crate::ruleset::model::*;
+use crate::ruleset::xt::RuleBody;
+use std::sync::Arc;
+
+/// A ruleset of a chain FORWARD of table filter and one that rules may call.
+pub fn ruleset(forward: Vec<RuleBody>, other: Vec<RuleBody>, sets: &str) -> Arc<Ruleset> {
+    let rules = |bodies: Vec<RuleBody>| {
+        let rule = |(n, body)| Rule {
+            n,
+            text: String::new(),
+            place: Default::default(),
+            body: Body::Xt(Box::new(body)),
+            unknown: Vec::new(),
+            comment: None,
+        };
+        (1..).zip(bodies).map(rule).collect()
+    };
+    let base =
+        Base { kind: ChainKind::Filter, hook: Hook::Forward, priority: 0, policy: Policy::Accept, devices: Vec::new() };
+    let chains = vec![
+        Chain { name: "FORWARD".into(), base: Some(base), rules: rules(forward), place: Default::default() },
+        Chain { name: "other".into(), base: None, rules: rules(other), place: Default::default() },
+    ];
+    let table = Table {
+        family: Family::Ip,
+        name: "filter".into(),
+        engine: Engine::Xtables,
+        dormant: false,
+        chains,
+        sets: Vec::new(),
+        objects: Vec::new(),
+        place: Default::default(),
+    };
+    let mut ruleset = Ruleset { tables: vec![table], ..Ruleset::default() };
+    ipset::parse(sets, &Arc::from("test.ipset"), &mut ruleset.ipsets, &mut ruleset.notes).unwrap();
+    Arc::new(ruleset)
+}
+
+/// A router with a ruleset.
+pub fn router(ruleset: Arc<Ruleset>, inside: &[(&str, u8)], backend: Backend) -> Machine {
+    let inside = inside.iter().map(|(network, bits)| (network.parse().unwrap(), *bits)).collect();
+    let routes = Routes { inside, inside_if: "eth1".into(), outside_if: "eth0".into(), ..Routes::default() };
+    let wiring = Wiring { routes, ..Wiring::default() };
+    Machine::new(ruleset, &Settings { wiring, backend, ..Settings::default() })
+}
+
+/// Frames of a little-endian pcap file of Ethernet: nanoseconds and bytes.
+pub fn frames(pcap: &[u8]) -> Vec<(i64, Vec<u8>)> {
+    let word = |bytes: &[u8], at: usize| i64::from(u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()));
+    let unit = if pcap[0] == 0x4d { 1 } else { 1000 };
+    let mut found = Vec::new();
+    let mut rest = &pcap[24..];
+    while rest.len() >= 16 {
+        let len = word(rest, 8) as usize;
+        found.push((word(rest, 0) * 1_000_000_000 + word(rest, 4) * unit, rest[16..16 + len].to_vec()));
+        rest = &rest[16 + len..];
+    }
+    found
+}
+
+/// Runs a capture through a router.
+pub fn run(machine: &mut Machine, pcap: &[u8]) {
+    for (time, frame) in frames(pcap) {
+        if let Some(skb) = Skb::new(&frame[14..], &frame[..14], time) {
+            machine.run(skb, &mut Vec::new());
+        }
+    }
+}
+
+/// What each rule counted.
+pub fn counted(machine: &Machine) -> Vec<(u64, u64)> {
+    (0..machine.rule_count() as u32).map(|rule| machine.counters(rule)).collect()
+}
