@@ -135,7 +135,7 @@ impl Cluster {
             IpAddr::V6(addr) => addr.octets().first_chunk().copied().unwrap_or_default(),
         };
         let hash = jhash::bytes(&word, self.seed);
-        let node = u64::from(hash) * u64::from(self.total) >> 32;
+        let node = (u64::from(hash) * u64::from(self.total)) >> 32;
         let bit = u32::try_from(node).ok().and_then(|node| 1_u32.checked_shl(node)).unwrap_or(0);
         (bit & self.node_mask.value != 0) != self.node_mask.not
     }
