@@ -44,6 +44,7 @@ use make::Maker;
 use object::RuntimeObject;
 use packet::Info;
 use set::RuntimeSet;
+use std::ops::Range;
 use step::{Flow, Step};
 
 /// A table ready to judge packets, with what its rules, sets and objects remember.
@@ -126,17 +127,41 @@ impl PreparedTable {
         hook: &HookContext,
         world: &mut World,
     ) -> Judged {
+        let (_, judged) = self.run_rules(chain, rule..rule.saturating_add(1), skb, hook, world);
+        judged
+    }
+
+    /// Runs rules of a chain until one is hit or decides. Gives the number of that rule (the last one asked, if none)
+    /// and what it said. Most rules say nothing about most packets, so what all of them need is made ready once.
+    pub fn run_rules(
+        &mut self,
+        chain: ChainId,
+        numbers: Range<usize>,
+        skb: &mut Skb,
+        hook: &HookContext,
+        world: &mut World,
+    ) -> (usize, Judged) {
         if self.started_ns.is_none() {
             self.start(skb.now_ns);
         }
-        let chain = self.chains.get_mut(chain.0 as usize);
-        let Some(rule) = chain.and_then(|rules| rules.get_mut(rule)) else {
-            return Judged { act: Act::Continue, hit: false };
-        };
+        let (mut last, nothing) = (numbers.start, Judged { act: Act::Continue, hit: false });
+        let rules = self.chains.get_mut(chain.0 as usize);
+        let Some(rules) = rules.and_then(|rules| rules.get_mut(numbers.clone())) else { return (last, nothing) };
         let info = Info::of(skb);
         let mut cx =
             Context { skb, info, hook, family: self.family, world, sets: &mut self.sets, objects: &mut self.objects };
-        rule.run(&mut cx)
+        for (number, rule) in numbers.zip(rules) {
+            last = number;
+            if rule.passes_by(&mut cx) {
+                continue;
+            }
+            let judged = rule.run(&mut cx);
+            if judged.hit || judged.act != Act::Continue {
+                return (number, judged);
+            }
+            cx.info = Info::of(cx.skb);
+        }
+        (last, nothing)
     }
 
     fn start(&mut self, now_ns: i64) {
@@ -195,7 +220,12 @@ impl PreparedRule {
         Self { steps, matched: (0, 0), counter }
     }
 
+    /// `true` if the rule's first step does not match, and asking it changed nothing. That is so for most rules.
     #[inline]
+    fn passes_by(&mut self, cx: &mut Context) -> bool {
+        self.steps.first_mut().is_some_and(|step| step.fails_quickly(cx))
+    }
+
     fn run(&mut self, cx: &mut Context) -> Judged {
         let mut past_counter = false;
         for (place, step) in self.steps.iter_mut().enumerate() {
