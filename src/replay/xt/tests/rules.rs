@@ -222,13 +222,16 @@ pub enum U32 {
     At(u32),
 }
 
-pub fn u32s(not: bool, tests: &[(&[U32], &[(u32, u32)])]) -> Match {
+/// A location, and the ranges that its value lies in.
+type Test<'a> = (&'a [U32], &'a [(u32, u32)]);
+
+pub fn u32s(not: bool, tests: &[Test]) -> Match {
     let step = |step: &U32| match *step {
         U32::And(n) => (U32Op::And, n),
         U32::Right(n) => (U32Op::RightShift, n),
         U32::At(n) => (U32Op::At, n),
     };
-    let test = |(location, ranges): &(&[U32], &[(u32, u32)])| U32Test {
+    let test = |(location, ranges): &Test| U32Test {
         location: location.iter().map(step).collect(),
         ranges: ranges.iter().map(|(low, high)| span(*low, *high)).collect(),
     };
