@@ -192,11 +192,8 @@ pub fn assemble(files: &[RuleFile]) -> Result<Ruleset, RuleError> {
                 (lowered.tables, lowered.notes)
             }
             Language::NftJson => {
-                let whole_file = Place { file: name, line: 0, column: 0 };
-                return Err(RuleError::new(
-                    whole_file,
-                    "nft JSON is not read yet: give the output of nft list ruleset",
-                ));
+                let lowered = nft::read_json(&file.text, &name)?;
+                (lowered.tables, lowered.notes)
             }
             Language::Ipset | Language::L7Pattern => continue,
         };
