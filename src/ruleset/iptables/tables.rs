@@ -15,7 +15,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Built-in chains of the kernel's tables, in the order of listing.
-const BUILTIN: &[(&str, &[(&str, Hook, i32)])] = &[
+/// Name, hook and priority.
+type BuiltinChain = (&'static str, Hook, i32);
+
+const BUILTIN: &[(&str, &[BuiltinChain])] = &[
     (
         "filter",
         &[

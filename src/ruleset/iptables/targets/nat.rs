@@ -54,7 +54,7 @@ fn check_ports(o: &Options<'_>, given: &Given) -> Result<(), RuleError> {
 fn to_ports(o: &Options<'_>) -> Result<Option<Range<u16>>, RuleError> {
     let Some(given) = o.find("to-ports") else { return Ok(None) };
     check_ports(o, given)?;
-    o.read(given, |text| ports(text, &text.to_owned())).map(Some)
+    o.read(given, |text| ports(text, text)).map(Some)
 }
 
 /// `80` or `80-90`.

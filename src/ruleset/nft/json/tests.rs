@@ -16,10 +16,14 @@ fn json(listing: &str) -> Script {
 }
 
 fn tables(script: &Script) -> Vec<&Table> {
-    let tables: Vec<&Table> = script.commands.iter().filter_map(|command| match &command.kind {
-        CommandKind::Table { table, .. } => Some(table),
-        _ => None,
-    }).collect();
+    let tables: Vec<&Table> = script
+        .commands
+        .iter()
+        .filter_map(|command| match &command.kind {
+            CommandKind::Table { table, .. } => Some(table),
+            _ => None,
+        })
+        .collect();
     assert_eq!(tables.len(), script.commands.len());
     tables
 }
@@ -40,7 +44,17 @@ fn rules(script: &Script) -> Vec<(String, &Rule)> {
 
 #[test]
 fn explore() {
-    for file in ["rules", "objects", "more", "m4-nft", "m5-nft-ct", "m7-timing", "m8-fragports-nft", "r07-nft-ejabberd", "r08-nft-raw"] {
+    for file in [
+        "rules",
+        "objects",
+        "more",
+        "m4-nft",
+        "m5-nft-ct",
+        "m7-timing",
+        "m8-fragports-nft",
+        "r07-nft-ejabberd",
+        "r08-nft-raw",
+    ] {
         let listing = std::fs::read_to_string(format!("src/ruleset/nft/testdata/{file}.list")).unwrap();
         let document = std::fs::read_to_string(format!("src/ruleset/nft/testdata/{file}.json")).unwrap();
         let (text, json) = (text(&listing), json(&document));
@@ -54,7 +68,13 @@ fn explore() {
             }
         }
         std::fs::write(format!("/tmp/wj/{file}.printed"), print(&json)).unwrap();
-        match lower(&text, &Arc::from("t")) { Ok(_) => println!("text lowers"), Err(e) => println!("text: {e}") };
-        match read_json(&document, &Arc::from("t")) { Ok(_) => println!("json lowers"), Err(e) => println!("json: {e}") };
+        match lower(&text, &Arc::from("t")) {
+            Ok(_) => println!("text lowers"),
+            Err(e) => println!("text: {e}"),
+        };
+        match read_json(&document, &Arc::from("t")) {
+            Ok(_) => println!("json lowers"),
+            Err(e) => println!("json: {e}"),
+        };
     }
 }
