@@ -16,6 +16,7 @@
 mod divert;
 mod exthdr;
 mod fib;
+mod guard;
 mod hash;
 mod load;
 mod make;
@@ -40,6 +41,7 @@ use super::skb::{HookContext, Skb};
 use super::world::World;
 use crate::ruleset::model::{Body, ChainId, Family, SetId, Table};
 use crate::ruleset::nft::{ObjectKind, SetData};
+use guard::{Facts, Guard};
 use load::Context;
 use make::Maker;
 use object::RuntimeObject;
@@ -65,6 +67,7 @@ struct PreparedRule {
     steps: Vec<Step>,
     /// Packets and bytes for which every statement matched.
     matched: (u64, u64),
+    guard: Guard,
     /// Place of the last counter among the steps.
     counter: Option<usize>,
 }
@@ -108,8 +111,10 @@ impl PreparedTable {
         let data_widths: Vec<usize> = table.sets.iter().map(|set| data_width(set.data)).collect();
         let maker = Maker { family: table.family, sets: &sets, data_widths: &data_widths };
         let rule = |body: &Body| match body {
-            Body::Nft(statements) => PreparedRule::new(statements.iter().filter_map(|of| maker.step(of)).collect()),
-            Body::Xt(_) => PreparedRule::new(vec![Step::Break]),
+            Body::Nft(statements) => {
+                PreparedRule::new(statements.iter().filter_map(|of| maker.step(of)).collect(), table.family)
+            }
+            Body::Xt(_) => PreparedRule::new(vec![Step::Break], table.family),
         };
         let chains = table.chains.iter().map(|chain| chain.rules.iter().map(|of| rule(&of.body)).collect()).collect();
         let objects = table.objects.iter().map(RuntimeObject::new).collect();
@@ -151,9 +156,10 @@ impl PreparedTable {
         let info = Info::of(skb);
         let mut cx =
             Context { skb, info, hook, family: self.family, world, sets: &mut self.sets, objects: &mut self.objects };
+        let mut facts = Facts::of(&cx);
         for (number, rule) in numbers.zip(rules) {
             last = number;
-            if rule.passes_by(&mut cx) {
+            if rule.guard.fails(&facts) {
                 continue;
             }
             let judged = rule.run(&mut cx);
@@ -161,6 +167,7 @@ impl PreparedTable {
                 return (number, judged);
             }
             cx.info = Info::of(cx.skb);
+            facts = Facts::of(&cx);
         }
         (last, nothing)
     }
@@ -216,15 +223,9 @@ impl PreparedTable {
 }
 
 impl PreparedRule {
-    fn new(steps: Vec<Step>) -> Self {
+    fn new(steps: Vec<Step>, family: Family) -> Self {
         let counter = steps.iter().rposition(|step| step.tally().is_some());
-        Self { steps, matched: (0, 0), counter }
-    }
-
-    /// `true` if the rule's first step does not match, and asking it changed nothing. That is so for most rules.
-    #[inline]
-    fn passes_by(&mut self, cx: &mut Context) -> bool {
-        self.steps.first_mut().is_some_and(|step| step.fails_quickly(cx))
+        Self { guard: Guard::of(&steps, family), steps, matched: (0, 0), counter }
     }
 
     fn run(&mut self, cx: &mut Context) -> Judged {

@@ -168,18 +168,6 @@ pub(super) struct DynSet {
 }
 
 impl Step {
-    /// `true` if it is a plain comparison that does not hold.
-    #[inline]
-    pub fn fails_quickly(&mut self, cx: &mut Context) -> bool {
-        match self {
-            Self::Test { load, mask, low, high, not } => match load.small(cx) {
-                Some(value) => (*low..=*high).contains(&(value & *mask)) == *not,
-                None => true,
-            },
-            _ => false,
-        }
-    }
-
     /// Runs the step.
     #[inline]
     pub fn run(&mut self, cx: &mut Context) -> Flow {
