@@ -56,11 +56,6 @@ pub(super) fn range(text: &str, max: u64) -> Result<Range<u64>, String> {
     Ok(Range { low: bound(low, 0)?, high: bound(high, max)? })
 }
 
-/// A range of 8 bits.
-pub(super) fn range_u8(text: &str) -> Result<Range<u8>, String> {
-    range(text, u8::MAX.into()).map(|range| Range { low: range.low as u8, high: range.high as u8 })
-}
-
 /// A range of 16 bits.
 pub(super) fn range_u16(text: &str) -> Result<Range<u16>, String> {
     range(text, u16::MAX.into()).map(|range| Range { low: range.low as u16, high: range.high as u16 })
@@ -112,6 +107,9 @@ pub(super) fn masked_u32(text: &str) -> Result<(u32, u32), String> {
 pub(super) fn interface(text: &str) -> Result<IfName, String> {
     if text.is_empty() {
         return Err("an interface name is empty".into());
+    }
+    if text.contains(|c: char| c.is_ascii_whitespace() || c == '/') {
+        return Err(format!("`{text}` cannot be the name of an interface"));
     }
     if text.len() > 15 {
         return Err(format!("the interface name `{text}` is longer than 15 characters"));
