@@ -19,6 +19,8 @@ pub(super) struct Extension<T: 'static> {
     pub protocols: &'static [&'static str],
     /// Tables in which the kernel takes it; empty for all.
     pub tables: &'static [&'static str],
+    /// Built-in chains in which the kernel takes it; empty for all. (In other chains it asks where rules lead there.)
+    pub chains: &'static [&'static str],
     /// Its options.
     pub options: &'static [Opt],
     /// Options into parameters.
@@ -32,7 +34,7 @@ impl<T> Extension<T> {
         options: &'static [Opt],
         build: fn(&Options<'_>) -> Result<T, RuleError>,
     ) -> Self {
-        Self { name, aliases: &[], family: None, protocols: &[], tables: &[], options, build }
+        Self { name, aliases: &[], family: None, protocols: &[], tables: &[], chains: &[], options, build }
     }
 
     /// Also known by these names.
@@ -65,6 +67,12 @@ impl<T> Extension<T> {
         self
     }
 
+    /// Needs one of these built-in chains.
+    pub const fn chains(mut self, chains: &'static [&'static str]) -> Self {
+        self.chains = chains;
+        self
+    }
+
     fn is(&self, name: &str, family: Family) -> bool {
         (self.name == name || self.aliases.contains(&name)) && self.family.is_none_or(|only| only == family)
     }
@@ -83,6 +91,12 @@ pub(super) fn find_match(name: &str, family: Family) -> Option<&'static Extensio
 /// A target by name.
 pub(super) fn find_target(name: &str, family: Family) -> Option<&'static Extension<Target>> {
     targets::ALL.iter().copied().flatten().find(|extension| extension.is(name, family))
+}
+
+/// Whether an extension of the other kind of rules, IPv4 or IPv6, has this name.
+pub(super) fn of_other_family(name: &str, family: Family) -> bool {
+    let other = if family == Family::Ip6 { Family::Ip } else { Family::Ip6 };
+    find_match(name, other).is_some() || find_target(name, other).is_some()
 }
 
 /// Names of extensions that have an option: for the message that it was not loaded.

@@ -20,6 +20,8 @@ pub(super) struct Line {
     pub table: Option<Word>,
     /// `-4` or `-6`.
     pub only: Option<Family>,
+    /// `-w`, `-n` or another option that goes with some commands only.
+    pub aside: Option<Word>,
     /// The rule.
     pub spec: Spec,
 }
@@ -37,6 +39,13 @@ pub(super) enum Command {
     Rename(Word, Word),
     /// `-C`, `-L`, `-S`, `-Z`, `-V`, `-h`: changes no rule.
     Look,
+}
+
+impl Command {
+    /// Adds or changes something; the others look, or take away.
+    pub fn adds(&self) -> bool {
+        matches!(self, Self::Append(_) | Self::Insert(..) | Self::Replace(..) | Self::Policy(..))
+    }
 }
 
 /// A rule's parts as given.
@@ -444,6 +453,11 @@ impl<'a> Parser<'a> {
             }
             'w' => {
                 let _seconds = self.optional();
+                self.line.aside = Some(word.clone());
+                Ok(())
+            }
+            'n' | '0' => {
+                self.line.aside = Some(word.clone());
                 Ok(())
             }
             'W' | 'M' => self.value(word, inline, "a value").map(|_| ()),
@@ -528,8 +542,11 @@ impl<'a> Parser<'a> {
     }
 
     fn protocol(&mut self, word: &Word, inline: Option<Word>, not: Option<&Word>) -> Result<(), RuleError> {
+        if let Some(value) = inline {
+            return Err(self.fault(&value, format!("a blank is expected before the protocol `{}`", value.text)));
+        }
         let mut inverted = not.is_some();
-        let value = self.value(word, inline, "a protocol")?;
+        let value = self.value(word, None, "a protocol")?;
         let value = self.inverted_value(&mut inverted, value);
         let number = values::protocol(&value.text).map_err(|message| self.fault(&value, message))?;
         if inverted && number == 0 {
@@ -562,6 +579,7 @@ impl<'a> Parser<'a> {
             return Err(self.fault(&name, format!("`{}` expects the name of a match after it", word.text)));
         }
         let extension = extension::find_match(&name.text, self.family);
+        self.check_family(&name, extension.is_none())?;
         let name = Word { text: extension.map_or(name.text, |known| known.name.into()), ..name };
         let spec = &mut self.line.spec;
         self.order.push(Some(spec.matches.len()));
@@ -575,12 +593,21 @@ impl<'a> Parser<'a> {
             return Err(self.fault(&name, format!("`{}` expects the name of a target or chain after it", word.text)));
         }
         let extension = if goto { None } else { extension::find_target(&name.text, self.family) };
+        self.check_family(&name, extension.is_none() && !goto)?;
         let loaded = Loaded { extension, name, given: Vec::new(), raw: Vec::new() };
         self.order.push(None);
         match self.line.spec.target.replace(Jump { goto, loaded }) {
             None => Ok(()),
             Some(_) => Err(self.fault(word, "a second `-j` or `-g`: a rule has one target")),
         }
+    }
+
+    fn check_family(&self, name: &Word, not_found: bool) -> Result<(), RuleError> {
+        if !not_found || !extension::of_other_family(&name.text, self.family) {
+            return Ok(());
+        }
+        let other = if self.family == Family::Ip6 { "IPv4" } else { "IPv6" };
+        Err(self.fault(name, format!("`{}` is an extension for {other} only", name.text)))
     }
 
     fn counters(&mut self, word: &Word, inline: Option<Word>) -> Result<(), RuleError> {

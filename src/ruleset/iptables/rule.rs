@@ -192,6 +192,11 @@ fn check<T>(extension: &Extension<T>, options: &Options<'_>, site: &Site<'_>) ->
         let message = format!("is possible in table {tables} only, this is {}", site.table);
         return Err(options.fault(options.at, message));
     }
+    let elsewhere = super::tables::is_builtin(site.table, site.chain) && !extension.chains.contains(&site.chain);
+    if !extension.chains.is_empty() && elsewhere {
+        let message = format!("is possible in {} only, this is {}", extension.chains.join(" or "), site.chain);
+        return Err(options.fault(options.at, message));
+    }
     if extension.protocols.is_empty() {
         return Ok(());
     }

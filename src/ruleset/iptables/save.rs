@@ -105,6 +105,9 @@ impl Reader<'_> {
         if let Some(table) = &line.table {
             return Err(table.fault(self.file, "`-t` cannot be used here: the table is that of the line `*…` above"));
         }
+        if let Some(word) = &line.aside {
+            return Err(word.fault(self.file, format!("`{}` cannot be used here", word.text)));
+        }
         // One file may serve both families; a line marked for the other one is passed over.
         if line.only.is_some_and(|only| only != self.family) {
             return Ok(());

@@ -108,6 +108,9 @@ pub(super) fn interface(text: &str) -> Result<IfName, String> {
     if text.is_empty() {
         return Err("an interface name is empty".into());
     }
+    if text.contains(|c: char| c.is_ascii_whitespace() || c == '/') {
+        return Err(format!("`{text}` cannot be the name of an interface"));
+    }
     if text.len() > 15 {
         return Err(format!("the interface name `{text}` is longer than 15 characters"));
     }

@@ -23,7 +23,8 @@ pub(super) static ALL: &[Extension<Match>] = &[
         addrtype,
     ),
     Extension::new("iprange", &[Opt::value("src-range").not(), Opt::value("dst-range").not()], iprange),
-    Extension::new("mac", &[Opt::value("mac-source").not()], |o| Ok(Match::Mac(o.need_inv("mac-source", mac)?))),
+    Extension::new("mac", &[Opt::value("mac-source").not()], |o| Ok(Match::Mac(o.need_inv("mac-source", mac)?)))
+        .chains(&["PREROUTING", "INPUT", "FORWARD"]),
     Extension::new("pkttype", &[Opt::value("pkt-type").not()], |o| {
         Ok(Match::PktType(o.need_inv("pkt-type", |text| word_of(text, PACKET_TYPES))?))
     }),
@@ -56,6 +57,9 @@ const ROUTE_TYPES: &[(&str, u32)] = &[
     ("XRESOLVE", 1 << 11),
 ];
 
+/// Types that the kernel refuses for IPv6.
+const NOT_IN_IPV6: u32 = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 11;
+
 const PACKET_TYPES: &[(&str, u8)] =
     &[("unicast", 0), ("broadcast", 1), ("multicast", 2), ("otherhost", 3), ("host", 0), ("bcast", 1), ("mcast", 2)];
 
@@ -64,6 +68,10 @@ fn addrtype(o: &Options<'_>) -> Result<Match, RuleError> {
     let (src, dst) = (o.inv("src-type", types)?, o.inv("dst-type", types)?);
     if src.is_none() && dst.is_none() {
         return Err(o.missing("--src-type or --dst-type"));
+    }
+    let asked = src.map_or(0, |types| types.value) | dst.map_or(0, |types| types.value);
+    if o.v6() && u32::from(asked) & NOT_IN_IPV6 != 0 {
+        return Err(o.fault(o.at, "IPv6 knows no types BROADCAST, BLACKHOLE, PROHIBIT, THROW, NAT, XRESOLVE"));
     }
     o.one_of(&["limit-iface-in", "limit-iface-out"])?;
     let (limit_iface_in, limit_iface_out) = (o.flag("limit-iface-in"), o.flag("limit-iface-out"));

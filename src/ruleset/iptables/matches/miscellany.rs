@@ -49,14 +49,16 @@ pub(super) static ALL: &[Extension<Match>] = &[
             })
         },
     )
-    .tables(&["raw", "mangle"]),
+    .tables(&["raw", "mangle"])
+    .chains(&["PREROUTING"]),
     Extension::new("socket", &[Opt::flag("transparent"), Opt::flag("nowildcard"), Opt::flag("restore-skmark")], |o| {
         Ok(Match::Socket {
             transparent: o.flag("transparent"),
             nowildcard: o.flag("nowildcard"),
             restore_skmark: o.flag("restore-skmark"),
         })
-    }),
+    })
+    .chains(&["PREROUTING", "INPUT"]),
 ];
 
 fn layer7(o: &Options<'_>) -> Result<Match, RuleError> {

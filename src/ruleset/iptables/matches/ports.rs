@@ -196,7 +196,9 @@ pub(super) fn push_spi(out: &mut String, spi: &Inv<Range<u32>>, option: &str) {
 /// `--sport … --dport …`.
 pub(super) fn push_ports(out: &mut String, sports: &Ports, dports: &Ports) {
     for (ports, option) in [(sports, "sport"), (dports, "dport")] {
-        push_some(out, ports.as_ref().map(span_inv), option);
+        // Every port is not printed, not even inverted.
+        let every = |ports: &&Inv<Range<u16>>| ports.value == Range { low: 0, high: u16::MAX };
+        push_some(out, ports.as_ref().filter(|ports| !every(ports)).map(span_inv), option);
     }
 }
 

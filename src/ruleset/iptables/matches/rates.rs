@@ -15,7 +15,9 @@ pub(super) static ALL: &[Extension<Match>] = &[
     Extension::new("limit", &[Opt::value("limit"), Opt::value("limit-burst")], |o| {
         let average =
             o.value("limit", |text| rate(text, LIMIT_SCALE))?.map_or(LIMIT_SCALE * 3_600 / 3, |rate| rate.cost);
-        let burst = o.value("limit-burst", |text| values::number(text, 10_000))?.unwrap_or(LIMIT_BURST.into());
+        let burst = o.value("limit-burst", |text| values::number(text, 10_000))?;
+        // The kernel takes no burst for its default.
+        let burst = burst.filter(|&burst| burst != 0).unwrap_or(LIMIT_BURST.into());
         Ok(Match::Limit(RateLimit { average: u32::try_from(average).unwrap_or(u32::MAX), burst: burst as u32 }))
     }),
     Extension::new(

@@ -49,7 +49,8 @@ pub(super) static ALL: &[Extension<Target>] = &[
             }
         })?;
         Ok(Target::Classify { class })
-    }),
+    })
+    .chains(&["FORWARD", "OUTPUT", "POSTROUTING"]),
     Extension::new("DSCP", &[Opt::value("set-dscp"), Opt::value("set-dscp-class")], |o| {
         let given = o.one_of(&["set-dscp", "set-dscp-class"])?;
         let given = given.ok_or_else(|| o.missing("--set-dscp or --set-dscp-class"))?;

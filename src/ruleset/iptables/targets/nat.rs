@@ -19,19 +19,23 @@ pub(super) static ALL: &[Extension<Target>] = &[
     Extension::new("DNAT", &[Opt::value("to-destination"), RANDOM, PERSISTENT], |o| {
         Ok(Target::Dnat(range(o, "to-destination")?))
     })
-    .tables(&["nat"]),
+    .tables(&["nat"])
+    .chains(&["PREROUTING", "OUTPUT"]),
     Extension::new("SNAT", &[Opt::value("to-source"), RANDOM, RANDOM_FULLY, PERSISTENT], |o| {
         Ok(Target::Snat(range(o, "to-source")?))
     })
-    .tables(&["nat"]),
+    .tables(&["nat"])
+    .chains(&["POSTROUTING", "INPUT"]),
     Extension::new("MASQUERADE", &[TO_PORTS, RANDOM, RANDOM_FULLY], |o| {
         Ok(Target::Masquerade { ports: to_ports(o)?, random: o.flag("random"), random_fully: o.flag("random-fully") })
     })
-    .tables(&["nat"]),
+    .tables(&["nat"])
+    .chains(&["POSTROUTING"]),
     Extension::new("REDIRECT", &[TO_PORTS, RANDOM], |o| {
         Ok(Target::Redirect { ports: to_ports(o)?, random: o.flag("random") })
     })
-    .tables(&["nat"]),
+    .tables(&["nat"])
+    .chains(&["PREROUTING", "OUTPUT"]),
     Extension::new("NETMAP", &[Opt::value("to")], |o| {
         let network = o.need("to", |text| address::network(text, o.env.family))?;
         let Some(prefix) = address::mask_length(network.mask) else {

@@ -13,10 +13,12 @@ pub(super) static ALL: &[Extension<Target>] = &[
         &[Opt::flag("sack-perm"), Opt::flag("timestamp"), Opt::value("wscale"), Opt::value("mss"), Opt::flag("ecn")],
         synproxy,
     )
-    .protocols(&["tcp"]),
+    .protocols(&["tcp"])
+    .chains(&["INPUT", "FORWARD"]),
     Extension::new("TPROXY", &[Opt::value("on-port"), Opt::value("on-ip"), Opt::value("tproxy-mark")], tproxy)
         .protocols(&["tcp", "udp"])
-        .tables(&["mangle"]),
+        .tables(&["mangle"])
+        .chains(&["PREROUTING"]),
     Extension::new("CONNSECMARK", &[Opt::flag("save"), Opt::flag("restore")], |o| {
         let given = o.one_of(&["save", "restore"])?.ok_or_else(|| o.missing("--save or --restore"))?;
         Ok(Target::Passive { name: "CONNSECMARK".into(), options: format!("--{}", given.option.name) })
