@@ -86,3 +86,35 @@ pub fn run(machine: &mut Machine, pcap: &[u8]) {
 pub fn counted(machine: &Machine) -> Vec<(u64, u64)> {
     (0..machine.rule_count() as u32).map(|rule| machine.counters(rule)).collect()
 }
+
+/// Runs a capture through rules, and compares with the numbers of the packets (`1-3,7`) that the kernel counted.
+pub fn check_packets(rules: Vec<(RuleBody, &str)>, sets: &str, inside: &[(&str, u8)], pcap: &[u8]) {
+    let (bodies, expected): (Vec<_>, Vec<_>) = rules.into_iter().unzip();
+    let mut machine = router(ruleset(bodies, Vec::new(), sets), inside, Backend::Nft);
+    let mut hits = vec![Vec::new(); expected.len()];
+    for (number, (time, frame)) in (1..).zip(frames(pcap)) {
+        let mut of_packet = Vec::new();
+        let skb = Skb::new(&frame[14..], &frame[..14], time).unwrap();
+        machine.run(skb, &mut of_packet);
+        of_packet.iter().for_each(|rule| hits[*rule as usize].push(number));
+    }
+    let wrong: Vec<String> = (1..)
+        .zip(hits.iter().map(|hits| ranges(hits)).zip(expected))
+        .filter(|(_, (is, expected))| is != expected)
+        .map(|(n, (is, expected))| format!("rule {n}: {is}, the kernel: {expected}"))
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Numbers as `1-3,7`.
+fn ranges(numbers: &[usize]) -> String {
+    let runs = numbers.chunk_by(|one, next| one + 1 == *next);
+    let texts: Vec<String> = runs
+        .map(|run| match run {
+            [one] => one.to_string(),
+            [first, .., last] => format!("{first}-{last}"),
+            [] => String::new(),
+        })
+        .collect();
+    texts.join(",")
+}

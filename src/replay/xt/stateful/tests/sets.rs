@@ -1,7 +1,7 @@
 //! Sets of ipset.
 
 use super::build::*;
-use super::{counted, router, ruleset, run};
+use super::{check_packets, counted, router, ruleset, run};
 use crate::replay::xt::Backend;
 use crate::ruleset::model::Verdict;
 use crate::ruleset::xt::{CounterOp, Match, RuleBody, SetMatch};
@@ -128,4 +128,90 @@ fn counters_of_name_service() {
         (0, 0),
     ];
     check(include_bytes!("../../../../../captures/erlang/e10-dns-policy.pcap"), &expected);
+}
+
+/// One rule for each thing that a set can be asked, with the numbers of the packets that the kernel counted for it.
+fn types() -> Vec<(RuleBody, &'static str)> {
+    let asked = |ask: SetMatch| Match::Set(Box::new(ask));
+    vec![
+        (Change { map: Some(("sk", "src")), ..Change::default() }.of(rule(vec![])), "1-37"),
+        (rule(vec![in_set("n", "src")]), "1,3,7,15,18-22,31"),
+        (rule(vec![asked(SetMatch { return_nomatch: true, ..set(yes("n"), "src") })]), "4-6,11-14,16-17,35-37"),
+        (rule(vec![asked(SetMatch { return_nomatch: true, ..set(not("n"), "src") })]), "1-3,7-10,15,18-34"),
+        (rule(vec![in_set("ni", "src,src")]), "2,7-9,20-22,25,27-30"),
+        (rule(vec![in_set("ni", "dst,dst")]), "1,3-7,10-28,31-37"),
+        (rule(vec![in_set("ni", "src,dst")]), "1-6,8-9,11-19,25,27-31,35-37"),
+        (rule(vec![in_set("ip", "src")]), "1,3-6,11-19,23-24,26,31,35-37"),
+        (rule(vec![in_set("bm", "src")]), "1,3-4,15-16,31,35-37"),
+        (rule(vec![in_set("bm2", "src")]), "23-26"),
+        (rule(vec![in_set("ipm", "src,src")]), "1,3-4,15-16,31,35-37"),
+        (rule(vec![in_set("ipm", "src,src")]), "1,3-4,15-16,31,35-37"),
+        (rule(vec![in_set("bp", "dst")]), "1,3,9,11,13-14,16-17,31"),
+        (rule(vec![in_set("bp", "src")]), "2,4,10,35"),
+        (rule(vec![in_set("svc", "src,src")]), "2,5-7,27,37"),
+        (rule(vec![in_set("svc", "dst,dst")]), "1,3-4,13,16,31,35"),
+        (rule(vec![in_set("svc", "dst")]), ""),
+        (rule(vec![in_set("np", "src,dst")]), "19"),
+        (rule(vec![asked(SetMatch { return_nomatch: true, ..set(yes("np"), "src,dst") })]), "1,3,13,16,31"),
+        (rule(vec![in_set("ipi", "dst,dst,src")]), "1,3,31"),
+        (rule(vec![in_set("ipn", "dst,dst,src")]), "1,3,16,19,31"),
+        (Change { add: Some(("nets2", "src")), ..Change::default() }.of(rule(vec![])), "1-37"),
+        (rule(vec![in_set("nets2", "src")]), "1-37"),
+        (Change { add: Some(("small", "src")), ..Change::default() }.of(tcp(vec![])), "1-3,8,11-18,23-26,31-34"),
+        (rule(vec![in_set("small", "src")]), "1-3,8-9,15,29-31"),
+        (rule(vec![in_set("lst", "dst")]), "1-3,9,11,13-14,16-17,30-31"),
+        (
+            rule(vec![asked(SetMatch {
+                no_update_counters: true,
+                packets: Some((CounterOp::Gt, 3)),
+                ..set(yes("lst"), "dst")
+            })]),
+            "9,11,13-14,16-17,30-31",
+        ),
+        (
+            rule(vec![asked(SetMatch {
+                no_update_subcounters: true,
+                packets: Some((CounterOp::Gt, 5)),
+                ..set(yes("lst"), "src")
+            })]),
+            "10,18-22,31,35",
+        ),
+        (rule(vec![asked(SetMatch { packets: Some((CounterOp::Lt, 12)), ..set(yes("n"), "src") })]), "1,3,6-7"),
+        (
+            rule(vec![asked(SetMatch {
+                no_update_counters: true,
+                bytes: Some((CounterOp::Gt, 400)),
+                ..set(yes("n"), "src")
+            })]),
+            "15,18-22,31",
+        ),
+        (rule(vec![asked(SetMatch { packets: Some((CounterOp::Eq, 30)), ..set(yes("n"), "src") })]), "18"),
+        (Change { add: Some(("lst2", "dst")), ..Change::default() }.of(of_protocol(1, vec![])), "5-6,29-30"),
+        (rule(vec![in_set("lst2", "src,dst")]), "1-37"),
+        (rule(vec![Match::Mark { mark: yes(0x10), mask: u32::MAX }]), "1,3-6,11-19,31,35-37"),
+        (rule(vec![Match::Mark { mark: yes(0x20), mask: u32::MAX }]), "23-26"),
+        (
+            Change { add: Some(("mk", "src")), exist: true, ..Change::default() }.of(tcp(vec![flags(0x12, 0x02)])),
+            "1,8,11-18,23-26,32-34",
+        ),
+        (
+            rule(vec![asked(SetMatch { packets: Some((CounterOp::Eq, 2)), ..set(yes("mk"), "src") })]),
+            "1,8,11-18,23-26,32-34",
+        ),
+        (Change { del: Some(("nets2", "src")), ..Change::default() }.of(rule(vec![])), "1-37"),
+        (rule(vec![in_set("nets2", "src")]), ""),
+        (Change { add: Some(("nadd", "src,src,dst")), ..Change::default() }.of(udp(vec![])), "4,9-10,19-22,35-36"),
+        (rule(vec![in_set("nadd", "src,src,dst")]), "4,9-10,19-22,35"),
+        (Change { add: Some(("mac", "src,src,dst")), ..Change::default() }.of(of_protocol(1, vec![])), "5-6,29-30"),
+        (rule(vec![in_set("mac", "dst,dst,src")]), ""),
+        (Change { add: Some(("emp", "src")), ..Change::default() }.of(of_protocol(132, vec![])), "27-28"),
+        (rule(vec![in_set("emp", "src")]), "27-28"),
+    ]
+}
+
+#[test]
+fn every_type_of_set() {
+    let capture = include_bytes!("../../../../../tests/data/replay/set-types.pcap");
+    let sets = include_str!("../../../../../tests/data/replay/set-types.ipset");
+    check_packets(types(), sets, &[("10.88.32.50", 32)], capture);
 }
