@@ -88,6 +88,8 @@ impl Guard {
             Step::Test { load, mask, low, high, not } => Some((load, *mask, *low, *high, *not)),
             _ => None,
         });
+        // What comes after the first other step is not at the beginning.
+        let plain = plain.fuse();
         let mut found = plain.filter_map(|(load, mask, low, high, not)| {
             let small = |number: u64| u32::try_from(number).ok();
             let mask = u32::try_from(mask & u64::from(u32::MAX)).ok()?;
