@@ -226,4 +226,3 @@ pub(super) fn synproxy(members: Members<'_>) -> Read<SynproxyValue> {
         sack_perm: has("sack-perm"),
     })
 }
-

@@ -24,9 +24,7 @@ impl Reader {
         let pos = node.pos;
         match &node.value {
             Value::Null => Err(node.unexpected(EXPRESSION)),
-            Value::Bool(exists) => {
-                Ok(at(pos, ExprKind::Symbol(if *exists { "exists" } else { "missing" }.to_owned())))
-            }
+            Value::Bool(exists) => Ok(at(pos, ExprKind::Symbol(if *exists { "exists" } else { "missing" }.to_owned()))),
             Value::Number(digits) => Ok(literal::number(pos, digits, form)),
             Value::Text(_) => {
                 let text = node.text("a value")?;

@@ -150,17 +150,17 @@ impl Uses {
     }
 }
 
-/// An `integer` has no width of its own: it is as wide as what is compared with it.
+/// An `integer` has no width of its own: it is as wide as what is compared with it. Of a concatenation, fields whose type
+/// nft has no name for (`ct original proto-dst`) are missing altogether.
 fn complete_types(set: &mut Set, of: &Use) {
-    let unsized_type = |names: &[Name]| names.iter().any(|name| name.text == "integer");
+    let is_integer = |names: &[Name]| names.iter().any(|name| name.text == "integer");
     if let (Some(KeyType::Type(names)), Some(key)) = (&set.key, &of.key)
-        && unsized_type(names)
-        && fields(key) == names.len()
+        && (is_integer(names) && fields(key) == names.len() || fields(key) > names.len())
     {
         set.key = Some(KeyType::TypeOf(key.clone()));
     }
     if let (Some(DataType::Type { interval, types }), Some(data)) = (&set.data, &of.data)
-        && unsized_type(types)
+        && is_integer(types)
         && fields(data) == types.len()
     {
         set.data = Some(DataType::TypeOf { interval: *interval, of: data.clone() });

@@ -163,9 +163,7 @@ impl Reader {
         };
         Ok(match alone {
             Some("verdict") => DataType::Verdict,
-            Some(name) if object_kind(name).is_some() => {
-                object_kind(name).map_or(DataType::Verdict, DataType::Object)
-            }
+            Some(name) if object_kind(name).is_some() => object_kind(name).map_or(DataType::Verdict, DataType::Object),
             _ => DataType::Type { interval: false, types },
         })
     }

@@ -70,10 +70,7 @@ impl Reader {
             }
             "symhash" => {
                 let members = inner.members(what)?;
-                ExprKind::Symhash {
-                    modulus: members.need_number("mod")?,
-                    offset: members.number_but_zero("offset")?,
-                }
+                ExprKind::Symhash { modulus: members.need_number("mod")?, offset: members.number_but_zero("offset")? }
             }
             "jhash" => {
                 let members = inner.members(what)?;

@@ -174,10 +174,6 @@ impl Lower<'_> {
                 _ => self.value(right, of)?,
             };
             let zero: Value = vec![0; bits.len()];
-            // `tcp flags 0` asks for no flags at all.
-            if bits == zero {
-                return Ok(Statement::Compare { left: asked.expr, op: Op::Eq, right: zero });
-            }
             let op = if op == RelOp::Not { Op::Eq } else { Op::Ne };
             return Ok(Statement::Compare { left: bitwise(asked.expr, bits), op, right: zero });
         }
