@@ -1,7 +1,7 @@
 //! Values. JSON has numbers in decimal and words without quotes, whatever their type; text has each type's own form, which
 //! is taken here by what stands on the left, so that both give the same syntax tree.
 
-use super::super::ast::{Expr, ExprKind, KeyType, PayloadField, Pos, TcpOptionField};
+use super::super::ast::{Expr, ExprKind, KeyType, PayloadField, Pos};
 use super::super::lexer::{self, Kind};
 use super::super::printer::time;
 use std::sync::Arc;
@@ -13,10 +13,12 @@ pub(super) enum Form {
     Plain,
     /// Numbers in eight hexadecimal digits.
     Mark,
-    /// Numbers in hexadecimal with so many digits.
+    /// Numbers in hexadecimal with at least so many digits.
     Hex(usize),
     /// Words in quotes.
     Quoted,
+    /// Words in quotes; what has no name is a bare number.
+    Device,
     /// Numbers are seconds.
     Span,
 }
@@ -30,12 +32,12 @@ pub(super) fn forms(of: &Expr) -> Vec<Form> {
 }
 
 fn first(of: &Expr) -> Form {
-    let digits = |bits: u32| Form::Hex((bits.div_ceil(8) as usize).saturating_mul(2));
     match &of.kind {
         ExprKind::Meta(key) => match key.text.as_str() {
             "mark" => Form::Mark,
-            "iif" | "oif" | "iifname" | "oifname" | "iifkind" | "oifkind" | "iifgroup" | "oifgroup" | "ibrname"
-            | "obrname" | "sdif" | "sdifname" | "time" | "day" | "hour" => Form::Quoted,
+            "iif" | "oif" | "iifgroup" | "oifgroup" | "sdif" | "rtclassid" => Form::Device,
+            "iifname" | "oifname" | "iifkind" | "oifkind" | "ibrname" | "obrname" | "sdifname" | "time" | "day"
+            | "hour" => Form::Quoted,
             "protocol" | "ibrvproto" => Form::Hex(4),
             _ => Form::Plain,
         },
@@ -47,21 +49,18 @@ fn first(of: &Expr) -> Form {
             _ => Form::Plain,
         },
         ExprKind::Payload(payload) => match &payload.field {
-            PayloadField::Raw { bits, .. } => digits(*bits),
+            PayloadField::Raw { .. } => Form::Hex(1),
             PayloadField::Named { protocol, field } => match (protocol.text.as_str(), field.text.as_str()) {
                 (_, "dscp") => Form::Hex(2),
-                ("tcp", "flags") => Form::Hex(1),
+                ("tcp" | "comp", "flags") => Form::Hex(1),
                 ("ether" | "vlan", "type") | ("arp", "ptype") => Form::Hex(4),
                 _ => Form::Plain,
             },
         },
-        ExprKind::TcpOption(option) => match option.field {
-            TcpOptionField::Raw { bits, .. } => digits(bits),
-            _ => Form::Plain,
-        },
-        ExprKind::Fib { result, .. } if result.text != "type" => Form::Quoted,
+        ExprKind::Fib { result, .. } if result.text == "oif" => Form::Device,
+        ExprKind::Fib { result, .. } if result.text == "oifname" => Form::Quoted,
         ExprKind::Osf { .. } => Form::Quoted,
-        ExprKind::Rt { key, .. } if key.text == "classid" => Form::Quoted,
+        ExprKind::Rt { key, .. } if key.text == "classid" => Form::Device,
         ExprKind::Group(inner) => first(inner),
         ExprKind::Binary { left, .. } => first(left),
         _ => Form::Plain,
@@ -80,7 +79,8 @@ pub(super) fn forms_of_types(key: &KeyType) -> Vec<Form> {
 pub(super) fn form_of_type(name: &str) -> Form {
     match name {
         "mark" => Form::Mark,
-        "ifname" | "iface_index" | "devgroup" | "string" | "ifkind" | "day" | "hour" => Form::Quoted,
+        "iface_index" | "devgroup" | "realm" => Form::Device,
+        "ifname" | "string" | "ifkind" | "day" | "hour" => Form::Quoted,
         "time" => Form::Span,
         "ether_type" => Form::Hex(4),
         "dscp" => Form::Hex(2),
@@ -108,8 +108,10 @@ pub(super) fn text(pos: Pos, text: &str, form: Form) -> Expr {
     if text == "*" {
         return Expr { pos, kind: ExprKind::Wildcard };
     }
+    let number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let kind = match form {
         Form::Quoted => ExprKind::Text(text.to_owned()),
+        Form::Device if !number => ExprKind::Text(text.to_owned()),
         _ => bare(text).unwrap_or_else(|| ExprKind::Text(text.to_owned())),
     };
     Expr { pos, kind }

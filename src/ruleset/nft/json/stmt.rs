@@ -4,7 +4,8 @@ use super::super::ast::{
     Amount, BinaryOp, ByteCount, ByteUnit, CommandKind, Expr, ExprKind, LastUsed, LimitStmt, PayloadField, Pos,
     QuotaValue, RelOp, Stmt, StmtKind, TimeUnit,
 };
-use super::super::{ObjectKind, Op, parse_script};
+use super::super::parser::parse_at;
+use super::super::{ObjectKind, Op};
 use super::document::{Node, Value};
 use super::literal::{self, Form};
 use super::members::Members;
@@ -164,17 +165,14 @@ fn has_flags(of: &Expr) -> bool {
     }
 }
 
-/// A statement in text form, which nft 1.0.6 prints where it has no JSON (`add @map { … }`).
+/// A statement in text form, which nft 1.0.6 prints where it has no JSON (`add @map { … }`, `jump { … }`).
 fn of_text(node: &Node, text: &str) -> Read<Vec<Stmt>> {
-    let unknown = || node.unexpected("a statement: an object like {\"match\": …}, or one in text form");
-    let script = parse_script(&format!("add rule t c {text}"), &Arc::from(""));
+    let script = parse_at(&format!("add rule t c {text}"), node.pos, &Arc::from(""));
     let script = script.map_err(|error| node.fault(format!("not a statement in text form: {}", error.message)))?;
     let mut commands = script.commands.into_iter();
     match (commands.next().map(|command| command.kind), commands.next()) {
-        (Some(CommandKind::Rule { rule, at: None, .. }), None) if rule.comment.is_none() => {
-            Ok(rule.statements.into_iter().map(|stmt| Stmt { pos: node.pos, ..stmt }).collect())
-        }
-        _ => Err(unknown()),
+        (Some(CommandKind::Rule { rule, at: None, .. }), None) if rule.comment.is_none() => Ok(rule.statements),
+        _ => Err(node.unexpected("a statement: an object like {\"match\": …}, or one in text form")),
     }
 }
 
