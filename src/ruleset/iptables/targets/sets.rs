@@ -41,7 +41,7 @@ fn set(o: &Options<'_>) -> Result<Target, RuleError> {
         }
     }
     let map_flags: Vec<String> = MAP_FLAGS.iter().filter(|name| o.flag(name)).map(|name| format!("--{name}")).collect();
-    if map.is_some() != !map_flags.is_empty() {
+    if map.is_some() == map_flags.is_empty() {
         return Err(o.missing("--map-set together with --map-mark, --map-prio or --map-queue"));
     }
     Ok(Target::Set { add, del, map, exist: o.flag("exist"), timeout: o.value("timeout", values::u32)?, map_flags })
