@@ -21,6 +21,13 @@ pub(super) fn address(text: &str, family: Family) -> Result<IpAddr, String> {
     })
 }
 
+/// An address in full.
+pub(super) fn strict(text: &str, family: Family) -> Result<IpAddr, String> {
+    address(text, family).ok().filter(|_| text.parse::<IpAddr>().is_ok()).ok_or_else(|| {
+        format!("`{text}` is not an {} address in full", if family == Family::Ip6 { "IPv6" } else { "IPv4" })
+    })
+}
+
 fn dotted(text: &str) -> Option<Ipv4Addr> {
     let mut octets = [0_u8; 4];
     let mut parts = text.split('.');
@@ -94,10 +101,8 @@ pub(super) fn masked(Masked { addr, mask }: Masked) -> Masked {
 
 /// `first-last`, or one address.
 pub(super) fn span(text: &str, family: Family) -> Result<Range<IpAddr>, String> {
-    match text.split_once('-') {
-        Some((low, high)) => Ok(Range { low: address(low, family)?, high: address(high, family)? }),
-        None => address(text, family).map(|addr| Range { low: addr, high: addr }),
-    }
+    let (low, high) = text.split_once('-').unwrap_or((text, text));
+    Ok(Range { low: address(low, family)?, high: address(high, family)? })
 }
 
 /// No bits set.

@@ -3,7 +3,9 @@
 /// Rules of one file. Block lists of some hundred thousand rules exist.
 pub(super) const MAX_RULES: usize = 500_000;
 /// Rules that one command makes of lists of addresses.
-pub(super) const MAX_EXPANSION: usize = 65_536;
+pub(super) const MAX_EXPANSION: usize = 4_096;
+/// Bytes that all rules of one file may take, texts and parameters, roughly.
+pub(super) const MAX_BYTES: usize = 512 << 20;
 /// Rules that all `-I`, `-D`, `-R` together may pass over: beyond it, time would grow with the square of the file.
 pub(super) const MAX_PASSED: u64 = 200_000_000;
 /// Most arguments of a command (`MAX_ARGC` of iptables).

@@ -426,6 +426,9 @@ impl<'a> Parser<'a> {
         if let Some(not) = not.filter(|_| !"sdpiof".contains(letter)) {
             return Err(self.fault(not, format!("`!` cannot stand before `{}`", word.text)));
         }
+        if let Some(value) = inline.as_ref().filter(|_| "sdpiojg".contains(letter)) {
+            return Err(self.fault(value, format!("a blank is expected before `{}`", value.text)));
+        }
         if "sdpiofmjgc".contains(letter) {
             self.line.spec.any = true;
         }
@@ -456,7 +459,7 @@ impl<'a> Parser<'a> {
                 self.line.aside = Some(word.clone());
                 Ok(())
             }
-            'n' | '0' => {
+            'n' | '0' | 'x' => {
                 self.line.aside = Some(word.clone());
                 Ok(())
             }
@@ -542,11 +545,8 @@ impl<'a> Parser<'a> {
     }
 
     fn protocol(&mut self, word: &Word, inline: Option<Word>, not: Option<&Word>) -> Result<(), RuleError> {
-        if let Some(value) = inline {
-            return Err(self.fault(&value, format!("a blank is expected before the protocol `{}`", value.text)));
-        }
         let mut inverted = not.is_some();
-        let value = self.value(word, None, "a protocol")?;
+        let value = self.value(word, inline, "a protocol")?;
         let value = self.inverted_value(&mut inverted, value);
         let number = values::protocol(&value.text).map_err(|message| self.fault(&value, message))?;
         if inverted && number == 0 {

@@ -23,13 +23,20 @@ pub(super) struct Site<'a> {
     pub table: &'static str,
     pub chain: &'a str,
     pub place: Place,
+    /// Bytes that are left for rules of this file.
+    pub room: usize,
     pub context: &'a Context,
     /// Chains of the table by name.
     pub chain_by_name: &'a dyn Fn(&str) -> Option<ChainId>,
 }
 
-/// Makes the rules, not numbered yet.
-pub(super) fn make(spec: Spec, site: &Site<'_>, notes: &mut Vec<Note>) -> Result<Vec<Rule>, RuleError> {
+/// What a rule takes beside its text and matches, roughly.
+const RULE_BYTES: usize = 512;
+/// What a match takes beside its text.
+const MATCH_BYTES: usize = 128;
+
+/// Makes the rules, not numbered yet; and the bytes that they take, roughly.
+pub(super) fn make(spec: Spec, site: &Site<'_>, notes: &mut Vec<Note>) -> Result<(Vec<Rule>, usize), RuleError> {
     check_interfaces(&spec, site)?;
     let collected = RefCell::new(Vec::new());
     let env = Env {
@@ -66,7 +73,7 @@ struct Made {
     unknown: Vec<Unknown>,
 }
 
-fn expand(spec: &Spec, site: &Site<'_>, made: Made) -> Result<Vec<Rule>, RuleError> {
+fn expand(spec: &Spec, site: &Site<'_>, made: Made) -> Result<(Vec<Rule>, usize), RuleError> {
     let each = |list: &Option<Inv<Vec<Masked>>>| -> Vec<Option<Inv<Masked>>> {
         match list {
             Some(list) => list.value.iter().map(|&value| keep(Inv { not: list.not, value })).collect(),
@@ -74,9 +81,16 @@ fn expand(spec: &Spec, site: &Site<'_>, made: Made) -> Result<Vec<Rule>, RuleErr
         }
     };
     let (sources, destinations) = (each(&spec.sources), each(&spec.destinations));
-    if sources.len().saturating_mul(destinations.len()) > MAX_EXPANSION {
+    let count = sources.len().saturating_mul(destinations.len());
+    if count > MAX_EXPANSION {
         let message = format!("its lists of addresses make more than {MAX_EXPANSION} rules of one");
         return Err(RuleError::new(site.place.clone(), message));
+    }
+    // Strings stand in the text and in the parameters.
+    let each_takes = made.tail.len().saturating_mul(2).saturating_add(made.matches.len().saturating_mul(MATCH_BYTES));
+    let size = count.saturating_mul(each_takes.saturating_add(RULE_BYTES));
+    if size > site.room {
+        return Err(RuleError::new(site.place.clone(), "the rules of this file are too large"));
     }
     let comment = made.matches.iter().find_map(|one| match one {
         Match::Comment(text) => Some(text.clone()),
@@ -105,7 +119,7 @@ fn expand(spec: &Spec, site: &Site<'_>, made: Made) -> Result<Vec<Rule>, RuleErr
             });
         }
     }
-    Ok(rules)
+    Ok((rules, size))
 }
 
 /// `/0` is no condition, unless inverted.
@@ -141,6 +155,11 @@ fn build_match(loaded: &Loaded<Match>, site: &Site<'_>, env: &Env<'_>) -> Result
 
 fn build_target(jump: &Jump, site: &Site<'_>, env: &Env<'_>) -> Result<Target, RuleError> {
     let name = &jump.loaded.name;
+    let verdict = matches!(name.text.as_str(), "ACCEPT" | "DROP" | "RETURN" | "QUEUE");
+    if let Some(option) = jump.loaded.raw.first().filter(|_| verdict) {
+        let message = format!("unknown option `{}`: {} has no options", option.text, name.text);
+        return Err(option.fault(site.file, message));
+    }
     if !jump.goto {
         match name.text.as_str() {
             "ACCEPT" => return Ok(Target::Verdict(Verdict::Accept)),
@@ -159,13 +178,13 @@ fn build_target(jump: &Jump, site: &Site<'_>, env: &Env<'_>) -> Result<Target, R
         check(extension, &options, site)?;
         return (extension.build)(&options);
     }
+    if super::tables::is_builtin(site.table, &name.text) {
+        let message = format!("a rule cannot lead into the built-in chain {}", name.text);
+        return Err(name.fault(site.file, message));
+    }
     if let Some(chain) = (site.chain_by_name)(&name.text) {
         if let Some(option) = jump.loaded.raw.first() {
             return Err(option.fault(site.file, format!("unknown option `{}`: a chain has no options", option.text)));
-        }
-        if super::tables::is_builtin(site.table, &name.text) {
-            let message = format!("a rule cannot lead into the built-in chain {}", name.text);
-            return Err(name.fault(site.file, message));
         }
         return Ok(Target::Chain { chain, goto: jump.goto });
     }

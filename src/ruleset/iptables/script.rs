@@ -89,7 +89,7 @@ impl Script<'_> {
         let words = without_prefixes(&statement.words);
         let Some((command, args)) = words.split_first() else { return Ok(Flow::On) };
         let name = command.text.rsplit('/').next().unwrap_or_default();
-        if let Some(family) = family_of(name) {
+        if let Some(family) = family_of(name).filter(|_| !is_assignment(command)) {
             self.refuse_variables(&statement)?;
             if let Some(output) = &statement.output {
                 return Err(output.fault(self.file, "the output of this command cannot go into a file here"));
@@ -178,7 +178,7 @@ fn family_of(name: &str) -> Option<Family> {
     }
 }
 
-/// `sudo -n`, `exec` and the like left out.
+/// `sudo -n`, `exec`, `LC_ALL=C` and the like left out.
 fn without_prefixes(words: &[Word]) -> &[Word] {
     let mut rest = words;
     while let Some((first, after)) = rest.split_first() {
@@ -187,6 +187,7 @@ fn without_prefixes(words: &[Word]) -> &[Word] {
                 let options = after.iter().take_while(|word| word.text.starts_with('-')).count();
                 rest = after.get(options..).unwrap_or_default();
             }
+            _ if is_assignment(first) && !after.is_empty() => rest = after,
             Some("exec" | "command" | "nice" | "env" | "xtables-nft-multi" | "xtables-legacy-multi") => rest = after,
             _ => break,
         }

@@ -1,6 +1,6 @@
 //! Chains and what commands do to them.
 
-use super::bounds::{MAX_PASSED, MAX_RULES};
+use super::bounds::{MAX_BYTES, MAX_PASSED, MAX_RULES};
 use super::extension;
 use super::line::{Command, Line, Spec};
 use super::rule::{self, Site};
@@ -14,11 +14,11 @@ use crate::ruleset::xt::Target;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Built-in chains of the kernel's tables, in the order of listing.
-/// Name, hook and priority.
-type BuiltinChain = (&'static str, Hook, i32);
+/// Name, hook and priority of a built-in chain.
+type BuiltIn = (&'static str, Hook, i32);
 
-const BUILTIN: &[(&str, &[BuiltinChain])] = &[
+/// Built-in chains of the kernel's tables, in the order of listing.
+const BUILTIN: &[(&str, &[BuiltIn])] = &[
     (
         "filter",
         &[
@@ -67,7 +67,7 @@ pub(super) fn is_builtin(table: &str, chain: &str) -> bool {
     builtin_chains(table).any(|name| name == chain)
 }
 
-fn hooks(table: &str) -> &'static [(&'static str, Hook, i32)] {
+fn hooks(table: &str) -> &'static [BuiltIn] {
     BUILTIN.iter().find(|(name, _)| *name == table).map_or(&[], |&(_, chains)| chains)
 }
 
@@ -88,6 +88,8 @@ pub(super) struct Tables<'a> {
     list: Vec<Building>,
     pub notes: Vec<Note>,
     rules: usize,
+    /// Bytes that rules may still take.
+    room: usize,
     passed: u64,
 }
 
@@ -111,7 +113,7 @@ struct Growing {
 
 impl<'a> Tables<'a> {
     pub fn new(file: &'a Arc<str>, context: &'a Context) -> Self {
-        Self { file, context, list: Vec::new(), notes: Vec::new(), rules: 0, passed: 0 }
+        Self { file, context, list: Vec::new(), notes: Vec::new(), rules: 0, room: MAX_BYTES, passed: 0 }
     }
 
     /// The number of a table, which begins to exist if need be.
@@ -198,8 +200,8 @@ impl<'a> Tables<'a> {
             Command::Replace(chain, number) => self.replace(table, &chain, &number, at, spec),
             Command::Policy(chain, policy) => self.policy(table, &chain, &policy),
             Command::New(chain) => self.new_chain(table, &chain),
-            Command::Remove(chain) => self.remove(table, chain.as_ref()),
-            Command::Flush(chain) => self.flush(table, chain.as_ref()),
+            Command::Remove(chain) => self.remove(table, chain.as_ref(), at),
+            Command::Flush(chain) => self.flush(table, chain.as_ref(), at),
             Command::Rename(old, new) => self.rename(table, &old, &new),
             Command::Look => Ok(()),
         }
@@ -215,10 +217,12 @@ impl<'a> Tables<'a> {
             table: building.name,
             chain: &chain.text,
             place: at.place(self.file),
+            room: self.room,
             context: self.context,
             chain_by_name: &lookup,
         };
-        let rules = rule::make(spec, &site, &mut self.notes)?;
+        let (rules, size) = rule::make(spec, &site, &mut self.notes)?;
+        self.room = self.room.saturating_sub(size);
         self.rules = self.rules.saturating_add(rules.len());
         if self.rules > MAX_RULES {
             return Err(at.fault(self.file, format!("more than {MAX_RULES} rules in one file")));
@@ -346,9 +350,17 @@ impl<'a> Tables<'a> {
     fn pass(&mut self, rules: usize, at: &Word) -> Result<(), RuleError> {
         self.passed = self.passed.saturating_add(rules as u64);
         if self.passed > MAX_PASSED {
-            return Err(at.fault(self.file, "too many insertions into and deletions from long chains"));
+            return Err(
+                at.fault(self.file, "too many insertions, deletions and the like in long chains and large tables")
+            );
         }
         Ok(())
+    }
+
+    /// Commands that may concern every chain.
+    fn pass_chains(&mut self, table: usize, at: &Word) -> Result<(), RuleError> {
+        let chains = self.list.get(table).map_or(0, |building| building.chains.len());
+        self.pass(chains, at)
     }
 
     /// Counts rules that lead to chains.
@@ -396,8 +408,9 @@ impl<'a> Tables<'a> {
         Ok(())
     }
 
-    fn remove(&mut self, table: usize, chain: Option<&Word>) -> Result<(), RuleError> {
+    fn remove(&mut self, table: usize, chain: Option<&Word>, at: &Word) -> Result<(), RuleError> {
         let file = self.file;
+        self.pass_chains(table, at)?;
         let Some(building) = self.list.get_mut(table) else { return Ok(()) };
         if let Some(chain) = chain {
             let refuse = |why: &str| Err(chain.fault(file, format!("chain `{}` cannot be deleted: {why}", chain.text)));
@@ -432,7 +445,8 @@ impl<'a> Tables<'a> {
         Ok(())
     }
 
-    fn flush(&mut self, table: usize, chain: Option<&Word>) -> Result<(), RuleError> {
+    fn flush(&mut self, table: usize, chain: Option<&Word>, at: &Word) -> Result<(), RuleError> {
+        self.pass_chains(table, at)?;
         let mut old = Vec::new();
         if let Some(chain) = chain {
             old = std::mem::take(&mut self.chain(table, chain)?.rules);
@@ -449,6 +463,7 @@ impl<'a> Tables<'a> {
         check_chain_name(new, self.file)?;
         let id = self.chain_id(table, old)?;
         let file = self.file;
+        self.pass_chains(table, old)?;
         let Some(building) = self.list.get_mut(table) else { return Ok(()) };
         if is_builtin(building.name, &old.text) {
             return Err(old.fault(file, "a built-in chain cannot be renamed"));

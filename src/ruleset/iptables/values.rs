@@ -10,8 +10,10 @@ pub(super) fn number(text: &str, max: u64) -> Result<u64, String> {
     number_c(text).filter(|&value| value <= max).ok_or_else(|| format!("`{text}` is not a number from 0 to {max}"))
 }
 
-/// A number with C's prefixes, of any size.
+/// A number with C's prefixes, of any size; `strtoul` passes over blanks and a `+` before it.
 fn number_c(text: &str) -> Option<u64> {
+    let text = text.trim_start();
+    let text = text.strip_prefix('+').unwrap_or(text);
     let (digits, radix) = match (text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")), text.strip_prefix('0')) {
         (Some(hex), _) => (hex, 16),
         (None, Some(octal)) if !octal.is_empty() => (octal, 8),
@@ -135,6 +137,22 @@ pub(super) fn word_of<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, Str
         let known: Vec<&str> = words.iter().map(|&(word, _)| word).collect();
         format!("`{text}` is not known; one of {} is expected", known.join(", "))
     })
+}
+
+/// One of some words, exactly as they are.
+pub(super) fn exact_word_of<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, String> {
+    let exact: Vec<(&str, T)> = words.iter().copied().filter(|(word, _)| *word == text).collect();
+    word_of(text, if exact.is_empty() { words } else { &exact }).and_then(|value| {
+        if exact.is_empty() { Err(format!("`{text}` must be written in lower case")) } else { Ok(value) }
+    })
+}
+
+/// A name that stands between blanks, of at most so many bytes.
+pub(super) fn plain_name(text: &str, max: usize) -> Result<String, String> {
+    if text.contains(|c: char| c.is_ascii_whitespace() || matches!(c, '"' | '\\')) {
+        return Err(format!("`{text}` holds a blank or a quote, which a name cannot"));
+    }
+    name(text, max)
 }
 
 /// Comma-separated words into bits.

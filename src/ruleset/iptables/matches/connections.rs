@@ -7,7 +7,7 @@ use crate::ruleset::iptables::extension::Extension;
 use crate::ruleset::iptables::options::{Opt, Options};
 use crate::ruleset::iptables::print::push_not;
 use crate::ruleset::iptables::quoting::push_string;
-use crate::ruleset::iptables::values::{self, word_of};
+use crate::ruleset::iptables::values::{self, exact_word_of};
 use crate::ruleset::xt::{ConnBytesDirection, ConnBytesMode, Inv, Match, Range};
 use std::fmt::Write;
 
@@ -63,8 +63,8 @@ fn connbytes(o: &Options<'_>) -> Result<Match, RuleError> {
     })?;
     Ok(Match::ConnBytes {
         range,
-        mode: o.need("connbytes-mode", |text| word_of(text, MODES))?,
-        direction: o.need("connbytes-dir", |text| word_of(text, DIRECTIONS))?,
+        mode: o.need("connbytes-mode", |text| exact_word_of(text, MODES))?,
+        direction: o.need("connbytes-dir", |text| exact_word_of(text, DIRECTIONS))?,
     })
 }
 
@@ -85,7 +85,8 @@ fn connlimit(o: &Options<'_>) -> Result<Match, RuleError> {
     o.one_of(&["connlimit-saddr", "connlimit-daddr"])?;
     let full = address::bits(o.env.family);
     // A longer mask than an address has is that of the whole address.
-    let mask = o.value("connlimit-mask", |text| values::number(text, 128))?.map_or(full, |mask| (mask as u8).min(full));
+    let mask =
+        o.value("connlimit-mask", values::u32)?.map_or(full, |mask| u8::try_from(mask).unwrap_or(full).min(full));
     Ok(Match::ConnLimit {
         limit: Inv { not: upto, value: o.read(given, values::u32)? },
         mask,

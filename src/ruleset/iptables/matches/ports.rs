@@ -89,9 +89,10 @@ fn tcp(o: &Options<'_>) -> Result<Match, RuleError> {
     let flags = match o.one_of(&["syn", "tcp-flags"])? {
         Some(given) if given.option.name == "syn" => Some(Inv { not: given.not, value: (0x17, 0x02) }),
         Some(given) => {
-            let read = |text: &str| match text {
-                "" => Err("flags are expected".to_owned()),
-                _ => values::bits(text, TCP_FLAGS).map(|bits| bits as u8),
+            // Empty words between commas are passed over.
+            let read = |text: &str| {
+                let words = text.split(',').filter(|word| !word.is_empty());
+                words.into_iter().try_fold(0, |bits, word| Ok(bits | values::word_of(word, TCP_FLAGS)? as u8))
             };
             let mask = o.read_word(given, given.first(), read)?;
             let set = o.read_word(given, given.second(), read)?;
@@ -141,7 +142,8 @@ pub(super) fn print(out: &mut String, one: &Match) {
             out.push_str(" -m tcp");
             push_ports(out, sports, dports);
             push_some(out, *option, "tcp-option");
-            if let Some(flags) = flags {
+            // Without a flag to look at it is not printed, whatever is to be set.
+            if let Some(flags) = flags.filter(|flags| flags.not || flags.value.0 != 0) {
                 push_not(out, flags.not);
                 out.push_str(" --tcp-flags ");
                 push_flags(out, flags.value.0);

@@ -149,29 +149,30 @@ fn byte_rate(text: &str) -> Result<Option<u64>, String> {
 fn bytes(text: &str) -> Result<Option<u64>, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at_checked(digits).unwrap_or((text, ""));
-    let factor = match unit.to_ascii_lowercase().as_str() {
+    let factor = match unit {
         "b" => 1,
         "kb" => 1 << 10,
         "mb" => 1 << 20,
         _ => return Ok(None),
     };
     let bytes = number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
-    match bytes.filter(|&bytes| bytes <= u32::MAX.into()) {
+    match bytes.filter(|bytes| (1..=u32::MAX.into()).contains(bytes)) {
         Some(bytes) => Ok(Some(bytes)),
-        None => Err(format!("`{text}` is not a number of bytes below 4 GiB")),
+        None => Err(format!("`{text}` is not a number of bytes from 1 to 4 GiB")),
     }
 }
 
 fn hashlimit(o: &Options<'_>) -> Result<Match, RuleError> {
     let given = o.one_of(&["hashlimit-upto", "hashlimit-above"])?;
     let given = given.ok_or_else(|| o.missing("--hashlimit-upto or --hashlimit-above"))?;
-    let name = o.need("hashlimit-name", |text| values::name(text, 255))?;
+    let name = o.need("hashlimit-name", |text| values::plain_name(text, 255))?;
     if name.contains('/') || name == "." || name == ".." {
         return Err(o.fault(o.at, "the name becomes that of a file in /proc: it cannot hold `/`"));
     }
     let amount = amount(o, given)?;
     let full = address::bits(o.env.family);
     let mask = |text: &str| values::number(text, full.into()).map(|value| value as u8);
+    let positive = |text: &str| values::number_in(text, 1, u32::MAX.into()).map(|value| value as u32);
     let interval = o.value("hashlimit-rate-interval", values::u32)?;
     if interval.is_some() && !o.flag("hashlimit-rate-match") {
         return Err(o.missing("--hashlimit-rate-match (with --hashlimit-rate-interval)"));
@@ -179,7 +180,7 @@ fn hashlimit(o: &Options<'_>) -> Result<Match, RuleError> {
     Ok(Match::HashLimit(Box::new(HashLimit {
         name,
         above: (given.option.name == "hashlimit-above") != given.not,
-        mode: o.value("hashlimit-mode", |text| values::bits(text, MODES))?.unwrap_or(0),
+        mode: o.value("hashlimit-mode", modes)?.unwrap_or(0),
         bytes: amount.bytes,
         average: amount.average,
         burst: amount.burst,
@@ -187,10 +188,15 @@ fn hashlimit(o: &Options<'_>) -> Result<Match, RuleError> {
         dst_mask: o.value("hashlimit-dstmask", mask)?.unwrap_or(full),
         size: o.value("hashlimit-htable-size", values::u32)?.unwrap_or(0),
         max: o.value("hashlimit-htable-max", values::u32)?.unwrap_or(0),
-        gc_interval: o.value("hashlimit-htable-gcinterval", values::u32)?.unwrap_or(GC_INTERVAL),
-        expire: o.value("hashlimit-htable-expire", values::u32)?.unwrap_or(amount.expire),
+        gc_interval: o.value("hashlimit-htable-gcinterval", positive)?.unwrap_or(GC_INTERVAL),
+        expire: o.value("hashlimit-htable-expire", positive)?.unwrap_or(amount.expire),
         rate_match: o.flag("hashlimit-rate-match").then(|| interval.unwrap_or(1)),
     })))
+}
+
+/// Comma-separated words of the mode.
+fn modes(text: &str) -> Result<u32, String> {
+    text.split(',').try_fold(0, |bits, word| Ok(bits | values::exact_word_of(word, MODES)?))
 }
 
 struct Amount {
@@ -284,7 +290,7 @@ fn push_bytes(out: &mut String, limit: &HashLimit) -> u64 {
 }
 
 fn statistic(o: &Options<'_>) -> Result<Match, RuleError> {
-    let random = o.need("mode", |text| values::word_of(text, &[("random", true), ("nth", false)]))?;
+    let random = o.need("mode", |text| values::exact_word_of(text, &[("random", true), ("nth", false)]))?;
     if random {
         if let Some(given) = o.find("every").or_else(|| o.find("packet")) {
             return Err(o.fault(&given.word, format!("--{} does not go with --mode random", given.option.name)));

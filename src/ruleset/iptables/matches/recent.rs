@@ -40,9 +40,10 @@ fn recent(o: &Options<'_>) -> Result<Match, RuleError> {
     let given = o.one_of(&["set", "rcheck", "update", "remove"])?;
     let given = given.ok_or_else(|| o.missing("--set, --rcheck, --update or --remove"))?;
     let action = ACTIONS.iter().find(|(name, _)| *name == given.option.name).map_or(RecentAction::Set, |&(_, a)| a);
-    o.one_of(&["rsource", "rdest"])?;
     let positive = |text: &str| values::number_in(text, 1, u32::MAX.into()).map(|value| value as u32);
-    let (seconds, hit_count) = (o.value("seconds", positive)?, o.value("hitcount", positive)?);
+    let seconds = o.value("seconds", positive)?;
+    let hit_count = o.value("hitcount", |text| values::number(text, 65_535))?.map(|count| count as u32);
+    let hit_count = hit_count.filter(|&count| count != 0);
     if matches!(action, RecentAction::Set | RecentAction::Remove) {
         let wrong = ["seconds", "hitcount", "rttl", "reap"].iter().find_map(|name| o.find(name));
         if let Some(wrong) = wrong {
@@ -53,11 +54,11 @@ fn recent(o: &Options<'_>) -> Result<Match, RuleError> {
     if o.flag("reap") && seconds.is_none() {
         return Err(o.missing("--seconds (with --reap)"));
     }
-    let name = o.value("name", |text| values::name(text, 199))?.unwrap_or_else(|| "DEFAULT".into());
+    let name = o.value("name", |text| values::plain_name(text, 199))?.unwrap_or_else(|| "DEFAULT".into());
     if name.contains('/') || name == "." || name == ".." {
         return Err(o.fault(o.at, "the name becomes that of a file in /proc: it cannot hold `/`"));
     }
-    let mask = o.value("mask", |text| address::address(text, o.env.family))?;
+    let mask = o.value("mask", |text| address::strict(text, o.env.family))?;
     Ok(Match::Recent(Box::new(Recent {
         name,
         not: given.not,

@@ -69,6 +69,7 @@ fn chunks(o: &Options<'_>, given: &Given) -> Result<SctpChunks, RuleError> {
         }
     };
     chunks.sort_by_key(|&(number, _)| number);
+    chunks.dedup();
     Ok(SctpChunks { mode, chunks })
 }
 
@@ -88,7 +89,7 @@ fn chunk(item: &str) -> Result<(u8, Option<(u8, u8)>), String> {
             wanted |= bit;
         }
     }
-    Ok((*number, Some((mask, wanted))))
+    Ok((*number, (mask != 0).then_some((mask, wanted))))
 }
 
 pub(super) fn print(out: &mut String, one: &Match) {

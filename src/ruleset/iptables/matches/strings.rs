@@ -4,7 +4,7 @@ use crate::ruleset::error::RuleError;
 use crate::ruleset::iptables::extension::Extension;
 use crate::ruleset::iptables::options::{Opt, Options};
 use crate::ruleset::iptables::print::push_not;
-use crate::ruleset::iptables::values::{self, word_of};
+use crate::ruleset::iptables::values::{self, exact_word_of};
 use crate::ruleset::xt::{Inv, Match, StringMatch};
 use std::fmt::Write;
 
@@ -44,7 +44,7 @@ fn string(o: &Options<'_>) -> Result<Match, RuleError> {
     Ok(Match::String(Box::new(StringMatch {
         hex: needs_hex(&pattern),
         pattern: Inv { not: given.not, value: pattern },
-        kmp: o.need("algo", |text| word_of(text, &[("bm", false), ("kmp", true)]))?,
+        kmp: o.need("algo", |text| exact_word_of(text, &[("bm", false), ("kmp", true)]))?,
         from: from.into(),
         to: to.into(),
         icase: o.flag("icase"),

@@ -47,9 +47,16 @@ fn time(o: &Options<'_>) -> Result<Match, RuleError> {
         low: o.value("timestart", daytime)?.unwrap_or(0),
         high: o.value("timestop", daytime)?.unwrap_or(DAY_END),
     };
+    if o.flag("contiguous") && daytime.low <= daytime.high {
+        return Err(o.fault(o.at, "--contiguous needs a --timestop that is earlier than --timestart"));
+    }
+    o.one_of(&["utc", "localtz", "kerneltz"])?;
     // The kernel gets the days that match; inversion is done here.
     let monthdays = o.inv("monthdays", monthdays)?.map(|days| if days.not { !days.value & MONTH } else { days.value });
     let weekdays = o.inv("weekdays", weekdays)?.map(|days| if days.not { !days.value & WEEK } else { days.value });
+    if monthdays == Some(0) || weekdays == Some(0) {
+        return Err(o.fault(o.at, "no day is left: the rule would never match"));
+    }
     Ok(Match::Time(Box::new(Time {
         date: (date != Range { low: 0, high: DATE_END }).then_some(date),
         daytime: (daytime != Range { low: 0, high: DAY_END }).then_some(daytime),
@@ -152,17 +159,13 @@ fn monthdays(text: &str) -> Result<u32, String> {
     })
 }
 
-/// Days by number (Monday is 1), or by the first two or more letters of their names.
+/// Days by number (Monday is 1), or by the first two letters of their names.
 fn weekdays(text: &str) -> Result<u8, String> {
     text.split(',').try_fold(0_u8, |days, day| {
-        let known = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+        let begins = |name: &&str| name.get(..2).is_some_and(|letters| day.starts_with(letters));
         let number = match day.parse::<usize>() {
             Ok(number) => (1..=7).contains(&number).then_some(number),
-            Err(_) if day.len() >= 2 => {
-                let lower = day.to_ascii_lowercase();
-                known.iter().position(|name| name.starts_with(&lower)).map(|index| index.saturating_add(1))
-            }
-            Err(_) => None,
+            Err(_) => WEEKDAYS.iter().position(begins).map(|index| index.saturating_add(1)),
         };
         let bit = number.and_then(|number| 1_u8.checked_shl(number as u32));
         bit.map(|bit| days | bit).ok_or_else(|| format!("`{day}` is not a day of the week (Mon … Sun, or 1 to 7)"))

@@ -96,7 +96,11 @@ impl Reader<'_> {
             if location.len() >= MAX {
                 return self.fault("more than 9 operators in a test");
             }
-            location.push((op, self.number()?));
+            let number = self.number()?;
+            if matches!(op, U32Op::LeftShift | U32Op::RightShift) && number > 31 {
+                return self.fault("a shift by more than 31 bits");
+            }
+            location.push((op, number));
         }
     }
 

@@ -97,10 +97,6 @@ fn connmark(o: &Options<'_>) -> Result<Target, RuleError> {
         "restore-mark" => ConnMarkOp::Restore,
         _ => ConnMarkOp::Set,
     };
-    let masks = ["ctmask", "nfmask", "mask"].iter().find_map(|name| o.find(name));
-    if let (Some(mask), ConnMarkOp::Set) = (masks, op) {
-        return Err(o.fault(&mask.word, format!("--{} goes with --save-mark and --restore-mark", mask.option.name)));
-    }
     if let (Some(mask), true) = (o.find("mask"), o.flag("ctmask") || o.flag("nfmask")) {
         return Err(o.fault(&mask.word, "--mask cannot be used together with --ctmask and --nfmask"));
     }

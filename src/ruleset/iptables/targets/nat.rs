@@ -49,7 +49,7 @@ pub(super) static ALL: &[Extension<Target>] = &[
 /// Protocols that have ports to rewrite.
 fn check_ports(o: &Options<'_>, given: &Given) -> Result<(), RuleError> {
     let has_ports = |protocol: u8| matches!(protocol, 1 | 6 | 17 | 33 | 58 | 132);
-    if o.env.protocol.is_some_and(|protocol| !protocol.not && has_ports(protocol.value)) {
+    if o.env.protocol.is_some_and(|protocol| has_ports(protocol.value)) {
         return Ok(());
     }
     Err(o.fault(given.first(), "ports need `-p tcp`, `-p udp`, `-p sctp` or `-p dccp` in this rule"))
@@ -82,7 +82,10 @@ fn range(o: &Options<'_>, name: &str) -> Result<NatRange, RuleError> {
     let (addresses, tail) = if o.v6() { split_v6(&text) } else { text.split_once(':').map_or((&*text, None), split) };
     let addresses = match addresses {
         "" if tail.is_some() => None,
-        span => Some(o.read(given, |_| address::span(span, o.env.family))?),
+        span => Some(o.read(given, |_| {
+            let (low, high) = span.split_once('-').unwrap_or((span, span));
+            Ok(Range { low: address::strict(low, o.env.family)?, high: address::strict(high, o.env.family)? })
+        })?),
     };
     let (mut range, mut port_base) = (None, None);
     if let Some(tail) = tail {

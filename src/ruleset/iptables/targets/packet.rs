@@ -37,7 +37,7 @@ pub(super) static ALL: &[Extension<Target>] = &[
     })
     .protocols(&["tcp"]),
     Extension::new("TCPOPTSTRIP", &[Opt::value("strip-options")], |o| {
-        Ok(Target::TcpOptStrip { options: o.need("strip-options", tcp_options)? })
+        Ok(Target::TcpOptStrip { options: o.value("strip-options", tcp_options)?.unwrap_or_default() })
     })
     .protocols(&["tcp"])
     .tables(&["mangle"]),
@@ -71,9 +71,10 @@ fn tcp_options(text: &str) -> Result<Vec<u8>, String> {
         Err(_) => values::word_of(word, NAMES).map_err(|message| format!("{message}, or a number from 2 to 255")),
     };
     let mut options: Vec<u8> = text.split(',').map(one).collect::<Result<_, _>>()?;
+    let given = options.len();
     options.sort_unstable();
     options.dedup();
-    Ok(options)
+    if options.len() == given { Ok(options) } else { Err("an option is given twice".into()) }
 }
 
 pub(super) fn print(out: &mut String, target: &Target, family: Family) {
@@ -96,7 +97,10 @@ pub(super) fn print(out: &mut String, target: &Target, family: Family) {
         Target::TcpMss { mss: None } => out.push_str(" -j TCPMSS --clamp-mss-to-pmtu"),
         Target::TcpOptStrip { options } => {
             let list: Vec<String> = options.iter().map(u8::to_string).collect();
-            push(out, "TCPOPTSTRIP", "strip-options", list.join(","));
+            out.push_str(" -j TCPOPTSTRIP");
+            if !list.is_empty() {
+                let _ = write!(out, " --strip-options {}", list.join(","));
+            }
         }
         Target::Tee { gateway, oif } => {
             push(out, "TEE", "gateway", address::text(*gateway));

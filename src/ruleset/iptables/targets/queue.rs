@@ -20,7 +20,8 @@ fn nfqueue(o: &Options<'_>) -> Result<Target, RuleError> {
             if range.low >= range.high {
                 return Err(o.fault(given.first(), "--queue-balance expects two numbers, `low:high`"));
             }
-            (range.low, (range.high - range.low).saturating_add(1))
+            let total = range.high.saturating_sub(range.low).checked_add(1);
+            (range.low, total.ok_or_else(|| o.fault(given.first(), "--queue-balance: at most 65535 queues"))?)
         }
         Some(given) => (o.read(given, values::u16)?, 1),
         None => (0, 1),

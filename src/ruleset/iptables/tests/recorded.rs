@@ -1,13 +1,11 @@
 //! Rules against what the real tools make of them.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)] // tests
-
-use super::{Context, Parsed, parse_save, print_save};
 use crate::ruleset::error::RuleError;
+use crate::ruleset::iptables::{Context, Parsed, parse_save, print_save};
 use crate::ruleset::model::Family;
 use std::sync::Arc;
 
-const RECORDED: &str = include_str!("testdata/recorded.txt");
+const RECORDED: &str = include_str!("../testdata/recorded.txt");
 
 /// A rule as given, and what came of it.
 #[derive(Default)]
@@ -21,6 +19,8 @@ struct Case {
     both: Vec<String>,
     nft: Vec<String>,
     legacy: Vec<String>,
+    /// What this reader makes of it on purpose; `None` within if it refuses it.
+    own: Option<Option<String>>,
 }
 
 fn cases() -> Vec<Case> {
@@ -39,6 +39,8 @@ fn cases() -> Vec<Case> {
             ("=", Some(case)) => case.same = true,
             (">", Some(case)) => case.both.push(text.into()),
             ("N>", Some(case)) => case.nft.push(text.into()),
+            ("O>", Some(case)) => case.own = Some(Some(text.into())),
+            ("OX", Some(case)) => case.own = Some(None),
             ("L>", Some(case)) => case.legacy.push(text.into()),
             _ => head = line.into(),
         }
@@ -68,6 +70,10 @@ fn rules_come_out_as_recorded() {
         });
         let given = vec![case.given.clone()];
         let right = match (&texts, case.refused) {
+            (texts, _) if case.own.is_some() => {
+                let own = case.own.clone().flatten();
+                texts.as_ref().ok().map(|texts| texts.join("")) == own
+            }
             (Ok(texts), false) if case.nothing => texts.is_empty(),
             (Ok(texts), false) if case.same => *texts == given,
             (Ok(texts), false) if !case.both.is_empty() => *texts == case.both,
@@ -90,6 +96,10 @@ fn printed_rules_read_the_same() {
     for case in cases() {
         let Ok(parsed) = parse(&case) else { continue };
         let printed = print_save(&parsed.tables, None);
+        // Less than 16 bytes a second is stored as none, which the tool prints but does not take back.
+        if printed.contains(" 0b/s") {
+            continue;
+        }
         let family = parsed.tables.first().map_or(Family::Ip, |table| table.family);
         let again = parse_save(&printed, &Arc::from("test"), family, &Context::default());
         let again = again.unwrap_or_else(|error| panic!("{printed}: {error}"));
