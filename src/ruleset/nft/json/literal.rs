@@ -26,7 +26,7 @@ pub(super) enum Form {
 /// The form of the values that an expression is compared with; one for each field.
 pub(super) fn forms(of: &Expr) -> Vec<Form> {
     match &of.kind {
-        ExprKind::Concat(parts) => parts.iter().map(|part| first(part)).collect(),
+        ExprKind::Concat(parts) => parts.iter().map(first).collect(),
         _ => vec![first(of)],
     }
 }
