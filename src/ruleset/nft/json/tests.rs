@@ -269,19 +269,19 @@ fn errors_say_where_and_what_was_expected() {
         ),
         (
             rule(r#"{"jump": {"target": "d"}}"#),
-            "rules.json:3:91: nftables[2].rule.expr[0].jump.target: there is no chain \"d\": did you mean c?",
+            "rules.json:3:85: nftables[2].rule.expr[0].jump.target: there is no chain \"d\": did you mean c?",
         ),
         (
             rule(r#"{"mtach": {}}"#),
-            "rules.json:3:80: nftables[2].rule.expr[0].mtach: expected a statement (match, counter, limit, log, accept, \
+            "rules.json:3:75: nftables[2].rule.expr[0].mtach: expected a statement (match, counter, limit, log, accept, \
              drop, jump, vmap, mangle, snat, dnat and the like), found \"mtach\"",
         ),
         (
             rule(r#""add @m ip saddr""#),
-            "rules.json:3:71: nftables[2].rule.expr[0]: not a statement in text form: expected `{`, found `ip`",
+            "rules.json:3:65: nftables[2].rule.expr[0]: not a statement in text form: expected `{`, found `ip`",
         ),
         (
-            r#"{"nftables": [{"rule": {"family": "ip4"}}]}"#.to_owned(),
+            r#"{"nftables": [{"rule": {"family": "ip"}}]}"#.to_owned(),
             "rules.json:1:24: nftables[0].rule: expected a member \"table\"",
         ),
         (r#"{"nftables": [{"tab"#.to_owned(), "rules.json:1:16: this text is not closed: expected `\"`"),

@@ -13,6 +13,8 @@ mod expr;
 mod set;
 mod state;
 mod stmt;
+#[cfg(test)]
+mod tests;
 mod value;
 
 use super::ast::{self, Name, Pos};
