@@ -1,6 +1,6 @@
 //! How fast packets go through rules: `cargo run --release --example replay_speed -- CAPTURE RULES [kernel]`.
 //!
-//! RULES is a rule file, or `plain:N` or `strings:N` for N made-up rules of a kind: ports, addresses, states and flags,
+//! RULES is a rule file, or `plain:N`, `nft:N` or `strings:N` for N made-up rules of a kind: ports, addresses, states and flags,
 //! none of which ends a packet's way before the last; or strings that are in none of the packets. One thread. The time
 //! is that of a whole replay without analysis: reading, headers, conversations, rules.
 
@@ -18,7 +18,7 @@ use std::time::Instant;
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [capture, rules, engine @ ..] = arguments.as_slice() else {
-        println!("usage: replay_speed CAPTURE RULES|plain:N|strings:N [kernel]");
+        println!("usage: replay_speed CAPTURE RULES|plain:N|nft:N|strings:N [kernel]");
         return;
     };
     let folder = std::env::temp_dir().join(format!("replay-speed-{}", std::process::id()));
@@ -59,6 +59,9 @@ fn main() {
 fn made_up(rules: &str) -> Option<String> {
     let (kind, count) = rules.split_once(':')?;
     let count: usize = count.parse().ok()?;
+    if kind == "nft" {
+        return Some(made_up_nft(count));
+    }
     let mut text = "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n".to_owned();
     for n in 0..count {
         let rule = match kind {
@@ -77,4 +80,22 @@ fn made_up(rules: &str) -> Option<String> {
     }
     text.push_str("-A FORWARD -j ACCEPT\nCOMMIT\n");
     Some(text)
+}
+
+/// As `plain`, for nftables.
+fn made_up_nft(count: usize) -> String {
+    let mut text =
+        "table inet f {\n chain c {\n  type filter hook forward priority filter; policy accept;\n".to_owned();
+    for n in 0..count {
+        let rule = match n % 6 {
+            0 => format!("tcp dport {} drop", 20_000 + n),
+            1 => format!("ip saddr 203.0.113.{} tcp dport 5222 drop", n % 256),
+            2 => format!("udp sport {} drop", 20_000 + n),
+            3 => format!("ip daddr 198.51.100.{} ct state new drop", n % 256),
+            4 => format!("tcp flags & (syn | rst) == syn | rst tcp dport {{ 1, 2, {} }} drop", 3 + n),
+            _ => format!("meta l4proto tcp ct state invalid meta length {n} drop"),
+        };
+        text.push_str(&format!("  {rule}\n"));
+    }
+    text + "  counter accept\n }\n}\n"
 }

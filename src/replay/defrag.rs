@@ -72,6 +72,8 @@ pub enum Outcome {
 pub struct Whole {
     /// From the IP header; shorter than `len` if the capture cut a piece.
     bytes: Vec<u8>,
+    /// Where the second and further pieces begin.
+    seams: Vec<u32>,
     len: u32,
     link: Vec<u8>,
     vlan: Option<u16>,
@@ -88,6 +90,7 @@ impl Whole {
     pub fn skb(&self) -> Option<Skb<'_>> {
         let mut skb = Skb::new(&self.bytes, &self.link, self.now_ns)?;
         skb.len = self.len;
+        skb.seams = self.seams.clone();
         skb.vlan = self.vlan;
         skb.mark = self.mark;
         skb.priority = self.priority;

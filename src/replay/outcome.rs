@@ -221,9 +221,9 @@ fn stops(rules: &[&Rule], number: u32) -> bool {
     rules.get(number as usize).is_some_and(|rule| is_stop(rule))
 }
 
-/// The signature is in the finding's stream; no packet held it, or its rule would have matched.
+/// The signature is in the finding's stream, and no packet holds all of it.
 fn is_split(watched: &Watched, signature: &Signature) -> bool {
-    watched.stream.iter().any(|stream| contains(stream, signature))
+    watched.is_split(|bytes| contains(bytes, signature))
 }
 
 fn contains(stream: &[u8], signature: &Signature) -> bool {

@@ -34,6 +34,9 @@ pub struct Skb<'a> {
     pub ct_info: CtInfo,
     /// `meta nftrace`.
     pub trace: bool,
+    /// Offsets within `bytes` at which the second and further fragments of a packet begin that was put together: the
+    /// kernel keeps them as separate blocks, and Boyer-Moore searches find nothing across them. Mostly empty.
+    pub seams: Vec<u32>,
 }
 
 /// Where the headers are: `nft_set_pktinfo_ipv4_validate` and `_ipv6_validate`, `ipv6_find_hdr`.
@@ -82,6 +85,7 @@ impl<'a> Skb<'a> {
             ct: None,
             ct_info: CtInfo::None,
             trace: false,
+            seams: Vec::new(),
         };
         skb.find_headers()?;
         Some(skb)
@@ -197,8 +201,8 @@ impl Headers {
         })
     }
 
-    /// Walks the extension headers as `ipv6_find_hdr` does: an authentication header counts as an extension, ESP and
-    /// "no next header" end the walk, and so does a fragment that is not the first.
+    /// Walks the extension headers as `ipv6_find_hdr` does: an authentication header counts as an extension, ESP, a
+    /// mobility header and "no next header" end the walk, and so does a fragment that is not the first.
     fn of_v6(packet: &[u8]) -> Option<Self> {
         let head = packet.first_chunk::<40>()?;
         let mut found = Self { version: 6, transport: 40, ..Self::default() };
@@ -206,7 +210,7 @@ impl Headers {
         loop {
             let rest = packet.get(found.transport as usize..).unwrap_or_default();
             let len = match (next, rest) {
-                (0 | 43 | 60 | 135, [_, len, ..]) => (u32::from(*len) + 1) * 8,
+                (0 | 43 | 60, [_, len, ..]) => (u32::from(*len) + 1) * 8,
                 (51, [_, len, ..]) => (u32::from(*len) + 2) * 4,
                 (44, [_, _, high, low, a, b, c, d, ..]) => {
                     let field = u16::from_be_bytes([*high, *low]);
@@ -215,7 +219,7 @@ impl Headers {
                     found.fragment_id = u32::from_be_bytes([*a, *b, *c, *d]);
                     8
                 }
-                (0 | 43 | 44 | 51 | 60 | 135, _) => return Some(found), // cut: the protocol is not told
+                (0 | 43 | 44 | 51 | 60, _) => return Some(found), // cut: the protocol is not told
                 _ => {
                     found.protocol = Some(next);
                     return Some(found);

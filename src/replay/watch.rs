@@ -41,6 +41,24 @@ pub struct Watched {
     frames: u32,
     /// Payload of its conversation from first to last evidence frame, by direction; packets' payloads one after the other.
     pub stream: [Vec<u8>; 2],
+    /// Where the packets of each stream end.
+    pub ends: [Vec<usize>; 2],
+}
+
+impl Watched {
+    /// `true` if bytes are in a stream, and only across the borders of packets.
+    pub fn is_split(&self, find: impl Fn(&[u8]) -> bool) -> bool {
+        let streams = self.stream.iter().zip(&self.ends);
+        streams.into_iter().any(|(stream, ends)| {
+            let mut start = 0;
+            let mut packets = ends.iter().map(|end| {
+                let packet = stream.get(start..*end).unwrap_or_default();
+                start = *end;
+                packet
+            });
+            find(stream) && !packets.any(&find)
+        })
+    }
 }
 
 /// Finds evidence in packets as they come.
@@ -131,6 +149,7 @@ impl Watch {
         let room = STREAM_BYTES.saturating_sub(stream.len()).min(ALL_STREAMS_BYTES.saturating_sub(self.kept));
         let taken = payload.get(..room).unwrap_or(payload);
         stream.extend_from_slice(taken);
+        watched.ends[usize::from(part.direction & 1)].push(stream.len());
         self.kept += taken.len();
     }
 

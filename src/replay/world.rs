@@ -1,8 +1,10 @@
 //! What rules share while packets run through them.
 
 use super::conntrack::{Conn, ConnId, TcpState, Tuple, Zone, status};
+use super::wiring::within;
 use super::xt::{Shared, Strings};
 use crate::ruleset::xt::IfName;
+use std::net::IpAddr;
 
 /// An answer of the connection table.
 pub trait Connections {
@@ -69,13 +71,26 @@ impl IfName {
 #[derive(Debug, Clone, Default)]
 pub struct Routes {
     /// The host's own addresses.
-    pub local: Vec<std::net::IpAddr>,
+    pub local: Vec<IpAddr>,
     /// Networks behind the inside interface, as address and prefix length.
-    pub inside: Vec<(std::net::IpAddr, u8)>,
+    pub inside: Vec<(IpAddr, u8)>,
     /// Name of the inside interface (`eth1`).
     pub inside_if: std::sync::Arc<str>,
     /// Name of the outside interface (`eth0`): the default route.
     pub outside_if: std::sync::Arc<str>,
+}
+
+impl Routes {
+    /// An address of the host itself.
+    pub fn is_local(&self, addr: IpAddr) -> bool {
+        addr.is_loopback() || self.local.contains(&addr)
+    }
+
+    /// The interface by which an address is reached that is not the host's own.
+    pub fn interface_to(&self, addr: IpAddr) -> &str {
+        let inside = self.inside.iter().any(|(net, len)| within(addr, *net, *len));
+        if inside { &self.inside_if } else { &self.outside_if }
+    }
 }
 
 /// What rules ask and change besides the packet.

@@ -2,7 +2,7 @@
 
 use super::error::{Place, RuleError};
 use super::model::{Family, Note, Ruleset};
-use super::{ipset, l7, nft};
+use super::{ipset, iptables, l7, nft};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -173,26 +173,27 @@ pub fn assemble(files: &[RuleFile]) -> Result<Ruleset, RuleError> {
     for file in of(|language| language == Language::Ipset) {
         ipset::parse(&file.text, &Arc::from(file.path.as_str()), &mut ruleset.ipsets, &mut ruleset.notes)?;
     }
+    // Sets that are not given are a remark, not an error: the rules can be judged all the same.
+    let context = iptables::Context { patterns: ruleset.patterns.clone(), sets: None };
     for file in files {
         let name = Arc::from(file.path.as_str());
         let (tables, notes) = match file.language {
             Language::IptablesSave(family) => {
-                let _ = family;
-                return Err(RuleError::new(Place::default(), "later"));
+                let parsed = iptables::parse_save(&file.text, &name, family, &context)?;
+                (parsed.tables, parsed.notes)
             }
             Language::IptablesScript => {
-                return Err(RuleError::new(Place::default(), "later"));
+                let parsed = iptables::parse_script(&file.text, &name, &context)?;
+                sets_of_script(&parsed.ipset, &name, &mut ruleset)?;
+                (parsed.tables, parsed.notes)
             }
             Language::Nft => {
                 let lowered = nft::lower(&nft::parse_script(&file.text, &name)?, &name)?;
                 (lowered.tables, lowered.notes)
             }
             Language::NftJson => {
-                let whole_file = Place { file: name, line: 0, column: 0 };
-                return Err(RuleError::new(
-                    whole_file,
-                    "nft JSON is not read yet: give the output of nft list ruleset",
-                ));
+                let lowered = nft::read_json(&file.text, &name)?;
+                (lowered.tables, lowered.notes)
             }
             Language::Ipset | Language::L7Pattern => continue,
         };
@@ -201,6 +202,22 @@ pub fn assemble(files: &[RuleFile]) -> Result<Ruleset, RuleError> {
     }
     missing_sets(&mut ruleset);
     Ok(ruleset)
+}
+
+/// Sets that a script of commands makes itself; lines keep their numbers.
+fn sets_of_script(commands: &[(Place, String)], name: &Arc<str>, ruleset: &mut Ruleset) -> Result<(), RuleError> {
+    let mut text = String::new();
+    let mut line = 1;
+    for (place, command) in commands {
+        while line < place.line {
+            text.push('\n');
+            line += 1;
+        }
+        text.push_str(command);
+        text.push('\n');
+        line += 1;
+    }
+    ipset::parse(&text, name, &mut ruleset.ipsets, &mut ruleset.notes)
 }
 
 /// A set that is named and not given is taken as empty: that must be known.

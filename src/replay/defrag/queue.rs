@@ -277,14 +277,18 @@ impl Queue {
             bytes.get_mut(10..12)?.copy_from_slice(&sum);
         }
         self.pieces.sort_unstable_by_key(|piece| piece.start);
+        let mut seams = Vec::new();
         for piece in self.pieces {
+            if piece.start > 0 {
+                seams.push(u32::try_from(bytes.len()).ok()?);
+            }
             bytes.extend_from_slice(&piece.data);
             if piece.data.len() < (piece.end - piece.start) as usize {
                 break; // cut: what follows has no place
             }
         }
         let Head { link, vlan, mark, priority, .. } = head;
-        Some(Whole { bytes, len, link, vlan, mark, priority, now_ns, frames: self.frames })
+        Some(Whole { bytes, seams, len, link, vlan, mark, priority, now_ns, frames: self.frames })
     }
 }
 

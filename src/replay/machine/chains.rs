@@ -249,7 +249,8 @@ impl Walk<'_, '_, '_> {
         let mut at = Place { chain: base, rule: 0 };
         loop {
             let Some(chain) = table.chains.get(at.chain.0 as usize) else { return Walked::On };
-            let decision = if at.rule < chain.len { self.rule(&mut table.rules, chain, at) } else { Decision::Return };
+            let decision =
+                if at.rule < chain.len { self.rules(&mut table.rules, chain, &mut at) } else { Decision::Return };
             let number = chain.first + at.rule;
             at.rule += 1;
             match decision {
@@ -284,17 +285,27 @@ impl Walk<'_, '_, '_> {
         }
     }
 
-    fn rule(&mut self, rules: &mut Rules, chain: &ReadyChain, at: Place) -> Decision {
-        let number = chain.first + at.rule;
+    /// Asks rules from a place on until one is hit or decides; the place is then that of this rule.
+    fn rules(&mut self, rules: &mut Rules, chain: &ReadyChain, at: &mut Place) -> Decision {
         match rules {
             Rules::Xt(chains) => {
-                let rule = chains.get_mut(at.chain.0 as usize).and_then(|chain| chain.get_mut(at.rule as usize));
-                rule.map_or(Decision::Continue, |rule| self.xt_rule(rule, number))
+                let rules = chains.get_mut(at.chain.0 as usize).and_then(|chain| chain.get_mut(at.rule as usize..));
+                for rule in rules.unwrap_or_default() {
+                    match self.xt_rule(rule, chain.first + at.rule) {
+                        Decision::Continue => at.rule += 1,
+                        decision => return decision,
+                    }
+                }
+                // Past the end: the caller adds one.
+                at.rule = chain.len.saturating_sub(1);
+                Decision::Continue
             }
             Rules::Nft(table) => {
-                let judged = table.run_rule(at.chain, at.rule as usize, self.skb, self.context, self.world);
+                let range = at.rule as usize..chain.len as usize;
+                let (number, judged) = table.run_rules(at.chain, range, self.skb, self.context, self.world);
+                at.rule = number as u32;
                 if judged.hit {
-                    self.hits.push(number);
+                    self.hits.push(chain.first + at.rule);
                 }
                 decision_of_nft(judged.act)
             }

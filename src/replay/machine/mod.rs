@@ -163,9 +163,11 @@ impl Machine {
 
     fn forward(&mut self, from: &Arc<str>, skb: &mut Skb<'_>, hits: &mut Vec<u32>) -> Judged {
         skb.set_ttl(skb.ttl().saturating_sub(1));
+        self.strings.next_packet();
         let to = self.wiring.interface_to(skb.dst());
         match self.hook(Hook::Forward, Some(from), Some(&to), skb, hits) {
-            Passed::On => self.last_hook(Hook::Postrouting, None, Some(&to), skb, hits),
+            // `ip_output` still knows by which device the packet came.
+            Passed::On => self.last_hook(Hook::Postrouting, Some(from), Some(&to), skb, hits),
             Passed::End(judged) => judged,
         }
     }
@@ -233,7 +235,11 @@ impl Machine {
                 };
                 passed(verdict, "connection tracking")
             }
-            Stage::Nat { .. } => self.nat(version, context, skb, hits),
+            Stage::Nat { .. } => {
+                let passed = self.nat(version, context, skb, hits);
+                self.strings.next_packet();
+                passed
+            }
             Stage::Chain { table, chain } => {
                 let walked = self.walk((table, chain), context, skb, hits);
                 self.settle(walked, context, skb, hits)
@@ -315,7 +321,7 @@ impl Machine {
         if self.wiring.vantage == Vantage::Host || matches!(context.hook, Hook::Output | Hook::Postrouting) {
             return;
         }
-        let Some(packet) = reject_reply(skb, how) else { return };
+        let Some(packet) = reject_reply(skb, how, &self.wiring.routes) else { return };
         let Some(mut reply) = Skb::new(&packet, &[], skb.now_ns) else { return };
         self.conntrack.attach(&mut reply, skb);
         if let (Reject::TcpReset, Some(id)) = (how, skb.ct) {
@@ -341,6 +347,7 @@ impl Machine {
             defrag::Outcome::Whole(whole) => {
                 let Some(together) = whole.skb() else { return false };
                 (skb.len, skb.mark, skb.priority) = (together.len, together.mark, together.priority);
+                skb.seams = together.seams;
                 skb.bytes = Cow::Owned(together.bytes.into_owned());
                 self.strings.next_packet();
                 skb.find_headers().is_some()

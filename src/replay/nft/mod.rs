@@ -16,6 +16,7 @@
 mod divert;
 mod exthdr;
 mod fib;
+mod guard;
 mod hash;
 mod load;
 mod make;
@@ -40,11 +41,13 @@ use super::skb::{HookContext, Skb};
 use super::world::World;
 use crate::ruleset::model::{Body, ChainId, Family, SetId, Table};
 use crate::ruleset::nft::{ObjectKind, SetData};
+use guard::{Facts, Guard};
 use load::Context;
 use make::Maker;
 use object::RuntimeObject;
 use packet::Info;
 use set::RuntimeSet;
+use std::ops::Range;
 use step::{Flow, Step};
 
 /// A table ready to judge packets, with what its rules, sets and objects remember.
@@ -64,6 +67,7 @@ struct PreparedRule {
     steps: Vec<Step>,
     /// Packets and bytes for which every statement matched.
     matched: (u64, u64),
+    guard: Guard,
     /// Place of the last counter among the steps.
     counter: Option<usize>,
 }
@@ -107,8 +111,10 @@ impl PreparedTable {
         let data_widths: Vec<usize> = table.sets.iter().map(|set| data_width(set.data)).collect();
         let maker = Maker { family: table.family, sets: &sets, data_widths: &data_widths };
         let rule = |body: &Body| match body {
-            Body::Nft(statements) => PreparedRule::new(statements.iter().filter_map(|of| maker.step(of)).collect()),
-            Body::Xt(_) => PreparedRule::new(vec![Step::Break]),
+            Body::Nft(statements) => {
+                PreparedRule::new(statements.iter().filter_map(|of| maker.step(of)).collect(), table.family)
+            }
+            Body::Xt(_) => PreparedRule::new(vec![Step::Break], table.family),
         };
         let chains = table.chains.iter().map(|chain| chain.rules.iter().map(|of| rule(&of.body)).collect()).collect();
         let objects = table.objects.iter().map(RuntimeObject::new).collect();
@@ -127,17 +133,43 @@ impl PreparedTable {
         hook: &HookContext,
         world: &mut World,
     ) -> Judged {
+        let (_, judged) = self.run_rules(chain, rule..rule.saturating_add(1), skb, hook, world);
+        judged
+    }
+
+    /// Runs rules of a chain until one is hit or decides. Gives the number of that rule (the last one asked, if none)
+    /// and what it said. Most rules say nothing about most packets, so what all of them need is made ready once.
+    pub fn run_rules(
+        &mut self,
+        chain: ChainId,
+        numbers: Range<usize>,
+        skb: &mut Skb,
+        hook: &HookContext,
+        world: &mut World,
+    ) -> (usize, Judged) {
         if self.started_ns.is_none() {
             self.start(skb.now_ns);
         }
-        let chain = self.chains.get_mut(chain.0 as usize);
-        let Some(rule) = chain.and_then(|rules| rules.get_mut(rule)) else {
-            return Judged { act: Act::Continue, hit: false };
-        };
+        let (mut last, nothing) = (numbers.start, Judged { act: Act::Continue, hit: false });
+        let rules = self.chains.get_mut(chain.0 as usize);
+        let Some(rules) = rules.and_then(|rules| rules.get_mut(numbers.clone())) else { return (last, nothing) };
         let info = Info::of(skb);
         let mut cx =
             Context { skb, info, hook, family: self.family, world, sets: &mut self.sets, objects: &mut self.objects };
-        rule.run(&mut cx)
+        let mut facts = Facts::of(&cx);
+        for (number, rule) in numbers.zip(rules) {
+            last = number;
+            if rule.guard.fails(&facts) {
+                continue;
+            }
+            let judged = rule.run(&mut cx);
+            if judged.hit || judged.act != Act::Continue {
+                return (number, judged);
+            }
+            cx.info = Info::of(cx.skb);
+            facts = Facts::of(&cx);
+        }
+        (last, nothing)
     }
 
     fn start(&mut self, now_ns: i64) {
@@ -191,12 +223,11 @@ impl PreparedTable {
 }
 
 impl PreparedRule {
-    fn new(steps: Vec<Step>) -> Self {
+    fn new(steps: Vec<Step>, family: Family) -> Self {
         let counter = steps.iter().rposition(|step| step.tally().is_some());
-        Self { steps, matched: (0, 0), counter }
+        Self { guard: Guard::of(&steps, family), steps, matched: (0, 0), counter }
     }
 
-    #[inline]
     fn run(&mut self, cx: &mut Context) -> Judged {
         let mut past_counter = false;
         for (place, step) in self.steps.iter_mut().enumerate() {

@@ -123,6 +123,11 @@ impl Read {
         self.base
     }
 
+    /// Read without a look at the fragment offset.
+    pub fn is_fast(&self) -> bool {
+        self.fast
+    }
+
     /// Whole bytes, nothing to mask or shift.
     pub fn is_whole(&self) -> bool {
         self.shift == 0 && self.bits.is_multiple_of(8)

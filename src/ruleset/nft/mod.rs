@@ -6,6 +6,7 @@
 
 pub mod ast;
 mod fields;
+mod json;
 mod lexer;
 mod lower;
 mod parser;
@@ -16,6 +17,7 @@ mod refusals;
 mod round_trip;
 mod types;
 
+pub use json::{json_to_script, read_json};
 pub use lower::{Lowered, lower};
 pub use parser::parse_script;
 pub use printer::{print, print_rule};

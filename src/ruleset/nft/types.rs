@@ -43,6 +43,12 @@ pub(super) enum Type {
     Hour,
     ArpOp,
     Realm,
+    /// Handle of a traffic class: major and minor number.
+    ClassId,
+    DevGroup,
+    IgmpType,
+    DccpType,
+    MhType,
     Text,
     Verdict,
 }
@@ -64,7 +70,9 @@ impl Type {
             | Self::FibType
             | Self::Span
             | Self::Hour
-            | Self::Realm => 4,
+            | Self::Realm
+            | Self::ClassId
+            | Self::DevGroup => 4,
             Self::EtherType | Self::InetService | Self::IfaceType | Self::ArpOp => 2,
             Self::Verdict => 0,
             _ => 1,
@@ -96,7 +104,12 @@ impl Type {
             "ct_status" => Self::CtStatus,
             "ct_label" => Self::CtLabel,
             "ct_event" => Self::CtEvent,
-            "ct_id" | "classid" | "devgroup" | "uid" | "gid" => Self::Integer(32),
+            "ct_id" | "uid" | "gid" => Self::Integer(32),
+            "classid" => Self::ClassId,
+            "devgroup" => Self::DevGroup,
+            "igmp_type" => Self::IgmpType,
+            "dccp_pkttype" => Self::DccpType,
+            "mh_type" => Self::MhType,
             "dscp" => Self::Dscp,
             "ecn" => Self::Ecn,
             "ifname" => Self::IfName,
@@ -125,6 +138,7 @@ impl Type {
             Self::Integer(bits) => bits,
             Self::Dscp => 6,
             Self::Ecn => 2,
+            Self::DccpType => 4,
             _ => self.bytes() * 8,
         };
         if number.checked_shr(bits).unwrap_or(0) != 0 {
@@ -158,6 +172,11 @@ impl Type {
                 (word.len() <= 16).then_some(value)
             }
             Self::CtLabel => self.number(1u128.checked_shl(word.parse().ok()?)?),
+            Self::ClassId if word.contains(':') => {
+                let (major, minor) = word.split_once(':')?;
+                let part = |part: &str| u16::from_str_radix(part, 16).ok();
+                self.number(u128::from(part(major)?) << 16 | u128::from(part(minor)?))
+            }
             _ => {
                 let found = self.words().iter().find(|(name, _)| *name == word).map(|(_, value)| *value);
                 self.number(u128::from(found?))
@@ -275,6 +294,44 @@ impl Type {
                 ("loopback", 772),
                 ("sit", 776),
                 ("ipgre", 778),
+            ],
+            // /etc/iproute2/rt_realms and group as distributions have them.
+            Self::Realm => &[("cosmos", 0)],
+            Self::DevGroup => &[("default", 0)],
+            Self::ClassId => &[("none", 0), ("root", 0xffff_ffff)],
+            Self::IgmpType => &[
+                ("membership-query", 0x11),
+                ("membership-report-v1", 0x12),
+                ("membership-report-v2", 0x16),
+                ("leave-group", 0x17),
+                ("membership-report-v3", 0x22),
+            ],
+            Self::DccpType => &[
+                ("request", 0),
+                ("response", 1),
+                ("data", 2),
+                ("ack", 3),
+                ("dataack", 4),
+                ("closereq", 5),
+                ("close", 6),
+                ("reset", 7),
+                ("sync", 8),
+                ("syncack", 9),
+            ],
+            Self::MhType => &[
+                ("binding-refresh-request", 0),
+                ("home-test-init", 1),
+                ("careof-test-init", 2),
+                ("home-test", 3),
+                ("careof-test", 4),
+                ("binding-update", 5),
+                ("binding-acknowledgement", 6),
+                ("binding-error", 7),
+                ("fast-binding-update", 8),
+                ("fast-binding-acknowledgement", 9),
+                ("fast-binding-advertisement", 10),
+                ("experimental-mobility-header", 11),
+                ("home-agent-switch-message", 12),
             ],
             // As the replayed host numbers them.
             Self::IfIndex => &[("lo", 1)],

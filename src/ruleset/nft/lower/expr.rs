@@ -86,10 +86,15 @@ impl Lower<'_> {
                 let _ = key;
                 Ok(Asked::one(Expr::Osf, Type::Text))
             }
-            ExprKind::Ipsec { key, .. } => {
+            ExprKind::Ipsec { key, family, .. } => {
                 let effect = "security associations are not in a capture: the rule is taken as not matching";
                 self.not_modelled(format!("ipsec {}", key.text), effect);
-                Ok(Asked::one(Expr::Xfrm(key.text.clone()), Type::Integer(32)))
+                let of = match family.as_ref().map(|family| family.text.as_str()) {
+                    Some("ip") => Type::Ipv4Addr,
+                    Some("ip6") => Type::Ipv6Addr,
+                    _ => Type::Integer(32),
+                };
+                Ok(Asked::one(Expr::Xfrm(key.text.clone()), of))
             }
             ExprKind::Numgen { random, modulus, offset } => {
                 let expr = Expr::NumGen { random: *random, modulus: *modulus, offset: offset.unwrap_or(0) };
@@ -321,6 +326,12 @@ impl Lower<'_> {
             TcpOptionField::Raw { offset, bits } => {
                 let expr = Expr::TcpOption { kind, offset: *offset, bits: *bits, exists: false };
                 Ok(Asked::one(expr, Type::Integer(*bits)))
+            }
+            // How nft lists raw bits of an option that are none of its fields.
+            TcpOptionField::Named(field) if field.text == "unknown" => {
+                let what = format!("tcp option {name} unknown");
+                self.not_modelled(what.clone(), "which bits are meant is not said: the rule is taken as not matching");
+                Ok(Asked::one(Expr::Unknown(what), Type::Integer(32)))
             }
             TcpOptionField::Named(field) => {
                 let _ = out;

@@ -174,10 +174,6 @@ impl Lower<'_> {
                 _ => self.value(right, of)?,
             };
             let zero: Value = vec![0; bits.len()];
-            // `tcp flags 0` asks for no flags at all.
-            if bits == zero {
-                return Ok(Statement::Compare { left: asked.expr, op: Op::Eq, right: zero });
-            }
             let op = if op == RelOp::Not { Op::Eq } else { Op::Ne };
             return Ok(Statement::Compare { left: bitwise(asked.expr, bits), op, right: zero });
         }
@@ -276,7 +272,8 @@ impl Lower<'_> {
         if self.family == Family::Inet && nat.address.is_some() {
             self.need(Needs::Network(if v6 { fields::IPV6 } else { fields::IPV4 }), out);
         }
-        let types: Vec<Type> = if nat.addr_port { vec![of, Type::InetService] } else { vec![of] };
+        let with_port = nat.addr_port || nat.address.as_ref().is_some_and(gives_port);
+        let types: Vec<Type> = if with_port { vec![of, Type::InetService] } else { vec![of] };
         let addresses = nat.address.as_ref().map(|address| self.nat_range(address, &types, out)).transpose()?;
         let ports = nat.port.as_ref().map(|port| self.nat_range(port, &[Type::InetService], out)).transpose()?;
         let mut flags: Vec<String> = nat.flags.iter().map(|flag| flag.text.clone()).collect();
@@ -364,6 +361,14 @@ fn bitwise(of: Expr, mask: Value) -> Expr {
 
 fn byte_of(value: &[u8]) -> u8 {
     value.last().copied().unwrap_or(0)
+}
+
+/// A map to addresses with ports: `map { 80 : 10.0.0.1 . 8080 }`.
+fn gives_port(address: &ast::Expr) -> bool {
+    let ExprKind::Map { map, .. } = &address.kind else { return false };
+    let ExprKind::Set(elements) = &map.kind else { return false };
+    let data = elements.iter().filter_map(|element| element.data.as_ref()).next();
+    data.is_some_and(|data| matches!(data.kind, ExprKind::Concat(_)))
 }
 
 /// An IPv6 literal somewhere in it.

@@ -62,6 +62,10 @@ impl Lower<'_> {
         if of == Type::Ipv4Addr || of == Type::Ipv6Addr {
             return of.number(parse_number(digits)?);
         }
+        if of == Type::CtLabel {
+            // The number of a bit.
+            return of.number(1u128.checked_shl(u32::try_from(parse_number(digits)?).ok()?)?);
+        }
         if matches!(of, Type::Span) {
             // Bare numbers of spans are seconds.
             return of.number(parse_number(digits)?.checked_mul(1_000)?);

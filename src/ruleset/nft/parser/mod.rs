@@ -31,7 +31,18 @@ const DEEPEST: u32 = 32;
 
 /// Reads a script.
 pub fn parse_script(text: &str, file: &Arc<str>) -> Result<Script, RuleError> {
-    let tokens = lexer::tokens(text, file)?;
+    parse(lexer::tokens(text, file)?, file)
+}
+
+/// Reads a script that stands at one place of another document: what is in it is all there.
+pub(super) fn parse_at(text: &str, pos: Pos, file: &Arc<str>) -> Result<Script, RuleError> {
+    let mut tokens = lexer::tokens(text, file)?;
+    tokens.handles.clear();
+    tokens.list.iter_mut().for_each(|token| token.pos = pos);
+    parse(tokens, file)
+}
+
+fn parse(tokens: lexer::Tokens<'_>, file: &Arc<str>) -> Result<Script, RuleError> {
     let end = tokens.list.last().map_or(Pos::default(), |token| token.pos);
     let mut parser = Parser {
         tokens: tokens.list,

@@ -164,7 +164,7 @@ fn names(list: &[Name], separator: &str) -> String {
 }
 
 /// Milliseconds as nft writes a time: `1h30m`.
-fn time(millis: u64) -> String {
+pub(super) fn time(millis: u64) -> String {
     let mut rest = millis;
     let mut out = String::new();
     for (unit, length) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)] {
