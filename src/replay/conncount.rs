@@ -31,12 +31,19 @@ enum Sweep {
 }
 
 impl ConnCount {
+    /// A list that a packet opens (`insert_tree`): its connection counts, whatever its state.
+    pub fn begin(skb: &Skb, connections: &dyn Connections) -> Self {
+        let conn = skb.ct.and_then(|id| connections.get(id)).filter(|conn| conn.status & status::TEMPLATE == 0);
+        Self { saved: vec![conn.map_or_else(|| tuple_of(skb), original_tuple)], swept: None }
+    }
+
     /// Counts a packet's connection (`nf_conncount_add_skb`), and gives the number of connections.
     pub fn add(&mut self, skb: &Skb, connections: &dyn Connections) -> u32 {
         let conn = skb.ct.and_then(|id| connections.get(id)).filter(|conn| conn.status & status::TEMPLATE == 0);
         let tick = skb.now_ns.div_euclid(TICK_NS);
         let just_swept = self.swept.is_some_and(|(at, _)| at == tick);
-        if conn.is_some_and(|conn| conn.status & status::CONFIRMED != 0) {
+        // One that is under way was counted when it began, or is none of ours.
+        if conn.is_some_and(|conn| conn.status & status::ASSURED != 0) {
             if !just_swept {
                 self.sweep(None, skb.now_ns, connections);
             }
@@ -44,7 +51,9 @@ impl ConnCount {
         }
         let tuple = conn.map_or_else(|| tuple_of(skb), original_tuple);
         let few_since = self.swept.is_some_and(|(_, len)| self.saved.len() < len + SWEEP);
-        if !(just_swept && few_since) {
+        // A second packet of a young connection would be counted again if the list were not looked through.
+        let is_first = conn.is_none_or(|conn| conn.status & status::CONFIRMED == 0);
+        if !(is_first && just_swept && few_since) {
             if let Sweep::AlreadyThere = self.sweep(Some(&tuple), skb.now_ns, connections) {
                 return self.count();
             }

@@ -9,6 +9,7 @@ use crate::replay::xt::StatefulMatch;
 use crate::ruleset::xt::Inv;
 use foldhash::fast::RandomState;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// Lists before those that have become empty are looked for.
 const SWEEP_FROM: usize = 1 << 16;
@@ -50,7 +51,12 @@ impl StatefulMatch for ConnLimit {
         if self.lists.len() >= self.sweep_at {
             self.sweep(skb.now_ns, world.connections);
         }
-        match self.lists.entry(key).or_default().add(skb, world.connections) {
+        let count = match self.lists.entry(key) {
+            Entry::Occupied(list) => list.into_mut().add(skb, world.connections),
+            Entry::Vacant(place) => place.insert(ConnCount::begin(skb, world.connections)).count(),
+        };
+        match count {
+            // All that was counted is closed, and this packet's connection with it.
             0 => Answer::HotDrop,
             count => Answer::from((count > self.limit.value) != self.limit.not),
         }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // tests
 
 mod build;
+mod connections;
 mod layer7;
 mod rates;
 mod sets;

@@ -153,3 +153,32 @@ pub fn jump(body: RuleBody) -> RuleBody {
 pub fn verdict(body: RuleBody, verdict: Verdict) -> RuleBody {
     RuleBody { target: Target::Verdict(verdict), ..body }
 }
+
+pub fn nth(every: Inv<u32>, packet: u32) -> Match {
+    Match::Statistic(Statistic::Nth { every, packet })
+}
+
+pub fn connbytes(range: Inv<(u64, u64)>, mode: ConnBytesMode, direction: ConnBytesDirection) -> Match {
+    let (low, high) = range.value;
+    Match::ConnBytes { range: Inv { not: range.not, value: Range { low, high } }, mode, direction }
+}
+
+pub fn status(bits: u32) -> Match {
+    Match::ConnTrack(Box::new(ConnTrack { status: Some(yes(bits)), ..ConnTrack::default() }))
+}
+
+pub fn established() -> Match {
+    Match::ConnTrack(Box::new(ConnTrack { state: Some(yes(CtState::ESTABLISHED)), ..ConnTrack::default() }))
+}
+
+fn host() -> Option<Inv<Masked>> {
+    Some(yes(Masked { addr: IpAddr::from([10, 88, 32, 50]), mask: IpAddr::from([255; 4]) }))
+}
+
+pub fn from_inside(body: RuleBody) -> RuleBody {
+    RuleBody { head: Head { src: host(), ..body.head.clone() }, ..body }
+}
+
+pub fn to_inside(body: RuleBody) -> RuleBody {
+    RuleBody { head: Head { dst: host(), ..body.head.clone() }, ..body }
+}

@@ -215,3 +215,52 @@ fn every_type_of_set() {
     let sets = include_str!("../../../../../tests/data/replay/set-types.ipset");
     check_packets(types(), sets, &[("10.88.32.50", 32)], capture);
 }
+
+/// Members come and go: ends far from those that the kernel reckons from the time of loading.
+fn timeouts() -> Vec<(RuleBody, &'static str)> {
+    vec![
+        (rule(vec![in_set("t", "src")]), "4-11,13,16-19,21,25,28"),
+        (Change { add: Some(("t", "src")), ..Change::default() }.of(rule(vec![])), "1-28"),
+        (
+            rule(vec![Match::Set(Box::new(SetMatch { packets: Some((CounterOp::Gt, 1)), ..set(yes("u"), "src") }))]),
+            "4-11,14-23,25,28",
+        ),
+        (Change { add: Some(("u", "src")), exist: true, ..Change::default() }.of(rule(vec![])), "1-28"),
+        (rule(vec![in_set("v", "src")]), "4-9,18-21"),
+        (
+            Change { add: Some(("v", "src")), exist: true, timeout: Some(1), ..Change::default() }.of(rule(vec![])),
+            "1-28",
+        ),
+        (rule(vec![in_set("w", "src")]), "4-5,7-8,18-19"),
+        (Change { add: Some(("w", "src")), ..Change::default() }.of(rule(vec![])), "1-28"),
+        (rule(vec![in_set("l", "src")]), "1-28"),
+        (rule(vec![in_set("x", "src")]), "4-9,12,16,18-21,25"),
+        (Change { add: Some(("x", "src")), ..Change::default() }.of(rule(vec![])), "1-28"),
+        (rule(vec![in_set("ni", "src,src")]), "4-9,18-21"),
+        (Change { add: Some(("ni", "src,src")), ..Change::default() }.of(rule(vec![])), "1-28"),
+        (rule(vec![in_set("im", "src,src")]), "1,4,7,13,17"),
+    ]
+}
+
+#[test]
+fn members_live_as_long_as_they_may() {
+    let sets = "\
+create t hash:ip timeout 2 counters
+add t 10.1.0.9 timeout 30
+add t 10.1.0.8 timeout 0
+create u hash:ip timeout 2 counters
+create v hash:ip timeout 0
+create w hash:ip timeout 1 maxelem 2
+create x bitmap:ip range 10.1.0.0/24 timeout 1
+add x 10.1.0.4 timeout 40
+create l list:set timeout 30
+add l x timeout 1
+add l v timeout 40
+create ni hash:net,iface timeout 1
+create im bitmap:ip,mac range 10.1.0.0/24 timeout 1
+add im 10.1.0.1
+add im 10.1.0.9 timeout 2
+";
+    let capture = include_bytes!("../../../../../tests/data/replay/set-timeouts.pcap");
+    check_packets(timeouts(), sets, &[("10.88.32.50", 32)], capture);
+}
