@@ -5,10 +5,8 @@
 
 use super::conntrack::{Conn, Tuple, status};
 use super::skb::Skb;
+use super::tick::ticks;
 use super::world::Connections;
-
-/// Nanoseconds of a tick (`CONFIG_HZ=250`): a list is swept at most once in it.
-const TICK_NS: i64 = 4_000_000;
 
 /// `CONNCOUNT_GC_MAX_NODES`: a sweep stops after forgetting so many, and so many new ones make it sweep again.
 const SWEEP: usize = 64;
@@ -20,7 +18,7 @@ const LOOKS: usize = 8192;
 #[derive(Debug, Clone, Default)]
 pub struct ConnCount {
     saved: Vec<Tuple>,
-    /// Tick and length of the list at the last sweep.
+    /// Tick and length of the list at the last sweep: it is swept at most once a tick.
     swept: Option<(i64, usize)>,
 }
 
@@ -40,7 +38,7 @@ impl ConnCount {
     /// Counts a packet's connection (`nf_conncount_add_skb`), and gives the number of connections.
     pub fn add(&mut self, skb: &Skb, connections: &dyn Connections) -> u32 {
         let conn = skb.ct.and_then(|id| connections.get(id)).filter(|conn| conn.status & status::TEMPLATE == 0);
-        let tick = skb.now_ns.div_euclid(TICK_NS);
+        let tick = ticks(skb.now_ns);
         let just_swept = self.swept.is_some_and(|(at, _)| at == tick);
         // One that is under way was counted when it began, or is none of ours.
         if conn.is_some_and(|conn| conn.status & status::ASSURED != 0) {
@@ -88,7 +86,7 @@ impl ConnCount {
             forgotten += usize::from(!keep);
             keep
         });
-        self.swept = Some((now_ns.div_euclid(TICK_NS), self.saved.len()));
+        self.swept = Some((ticks(now_ns), self.saved.len()));
         if there { Sweep::AlreadyThere } else { Sweep::Done }
     }
 }

@@ -71,12 +71,6 @@ impl Member {
         self.info.as_deref().copied()
     }
 
-    /// Packets and bytes.
-    #[cfg(test)]
-    pub fn tally(&self) -> (u64, u64) {
-        (self.packets, self.bytes)
-    }
-
     /// `ip_set_match_extensions`: it lives, counts the packet, and its counters are as wanted.
     pub fn lets(&mut self, len: u32, options: &TestOptions, counters: bool, now: i64) -> bool {
         if !self.is_alive(now) {

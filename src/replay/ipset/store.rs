@@ -263,6 +263,12 @@ impl Store {
         }
     }
 
+    /// Ends that are remembered, past ones included.
+    #[cfg(test)]
+    pub fn remembered_ends(&self) -> usize {
+        self.ends.len().max(self.ending.len())
+    }
+
     /// `forceadd`: the oldest member goes.
     fn make_room(&mut self) -> bool {
         while let Some(oldest) = self.queue.as_mut().and_then(VecDeque::pop_front) {
@@ -271,11 +277,6 @@ impl Store {
             }
         }
         false
-    }
-
-    #[cfg(test)]
-    pub fn members(&self) -> &HashMap<Element, Member, RandomState> {
-        &self.members
     }
 }
 

@@ -47,8 +47,8 @@ impl StatefulMatch for Nth {
     }
 }
 
-/// `-m statistic --mode random`. Every rule draws from the same seed, so that a replay tells the same twice; the kernel's
-/// counters differ from run to run.
+/// `-m statistic --mode random`. Each rule draws from a seed of its own that is always the same, so that a replay tells
+/// the same twice and rules do not follow each other; the kernel's counters differ from run to run.
 pub(super) struct Random {
     /// Chance of 2^31.
     chance: Inv<u32>,
@@ -56,8 +56,11 @@ pub(super) struct Random {
 }
 
 impl Random {
-    pub fn new(chance: Inv<u32>) -> Self {
-        Self { chance, state: 0x6a09_e667_f3bc_c908 }
+    /// `number`: which of the ruleset's random rules it is.
+    pub fn new(chance: Inv<u32>, number: u64) -> Self {
+        let mut random = Self { chance, state: number };
+        random.state = u64::from(random.draw()) << 32 | u64::from(random.draw());
+        random
     }
 
     /// SplitMix64.
@@ -73,5 +76,25 @@ impl Random {
 impl StatefulMatch for Random {
     fn matches(&mut self, _: &Skb<'_>, _: &HookContext, _: &mut World<'_>) -> Answer {
         Answer::from((self.draw() < self.chance.value) != self.chance.not)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chances_are_about_met_and_rules_differ() {
+        let quarter = Inv { not: false, value: 1 << 29 };
+        let drawn = |number| {
+            let mut random = Random::new(quarter, number);
+            (0..10_000).map(|_| random.draw() < quarter.value).collect::<Vec<_>>()
+        };
+        let (first, second) = (drawn(1), drawn(2));
+        let both = first.iter().zip(&second).filter(|(one, other)| **one && **other).count();
+        let yes = first.iter().filter(|yes| **yes).count();
+        assert!((2_300..2_700).contains(&yes), "{yes}");
+        assert!((500..750).contains(&both), "{both}");
+        assert_eq!(drawn(1), first);
     }
 }

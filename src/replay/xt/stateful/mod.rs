@@ -43,6 +43,7 @@ pub struct Shared {
     recent: RecentLists,
     hashlimits: HashLimits,
     layer7: Layer7,
+    random_rules: u64,
     started: bool,
 }
 
@@ -78,7 +79,10 @@ pub fn prepare(of: &Match, with: &mut Preparation<'_>) -> Option<Box<dyn Statefu
         Match::Helper(name) => Box::new(connection::Helper { name: name.clone() }),
         Match::Quota { quota } => Box::new(counting::Quota::new(quota)),
         Match::Statistic(Statistic::Nth { every, packet }) => Box::new(counting::Nth::new(*every, *packet)),
-        Match::Statistic(Statistic::Random(chance)) => Box::new(counting::Random::new(*chance)),
+        Match::Statistic(Statistic::Random(chance)) => {
+            with.shared.random_rules += 1;
+            Box::new(counting::Random::new(*chance, with.shared.random_rules))
+        }
         Match::Time(time) => Box::new(time::Clock::new(time)),
         Match::Set(set) => Box::new(set::Asked::new(set, with)),
         Match::Layer7 { pattern, packets } => Box::new(layer7::Classifier::new(pattern, *packets)),
