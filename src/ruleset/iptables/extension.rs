@@ -99,6 +99,13 @@ pub(super) fn of_other_family(name: &str, family: Family) -> bool {
     find_match(name, other).is_some() || find_target(name, other).is_some()
 }
 
+/// Whether a match that `-p` loads has an option that begins so.
+pub(super) fn of_a_protocol(option: &str, family: Family) -> bool {
+    let named = |name: &str| super::names::protocol(name).and_then(super::names::protocol_name).is_some();
+    let all = matches::ALL.iter().copied().flatten().filter(|one| one.family.is_none_or(|only| only == family));
+    all.filter(|one| named(one.name) || one.aliases.iter().any(|alias| named(alias))).any(|one| one.takes(option))
+}
+
 /// Names of extensions that have an option: for the message that it was not loaded.
 pub(super) fn owners(option: &str, family: Family) -> Vec<String> {
     let mut found = Vec::new();

@@ -252,6 +252,10 @@ impl<'a> Parser<'a> {
                 let Some(jump) = &mut self.line.spec.target else { return Ok(()) };
                 Self::give(&mut jump.loaded.given, given, self.file)
             }
+            // Without `-p` it cannot be told whether a `--dport` is that of a protocol.
+            None if self.line.spec.protocol_name.is_empty() && extension::of_a_protocol(name, self.family) => {
+                Err(self.unknown_option(word, name))
+            }
             None => self.swallow(word, not).ok_or_else(|| self.unknown_option(word, name)),
         }
     }
@@ -579,7 +583,7 @@ impl<'a> Parser<'a> {
             return Err(self.fault(&name, format!("`{}` expects the name of a match after it", word.text)));
         }
         let extension = extension::find_match(&name.text, self.family);
-        self.check_family(&name, extension.is_none())?;
+        self.check_name(&name, extension.is_none())?;
         let name = Word { text: extension.map_or(name.text, |known| known.name.into()), ..name };
         let spec = &mut self.line.spec;
         self.order.push(Some(spec.matches.len()));
@@ -593,7 +597,7 @@ impl<'a> Parser<'a> {
             return Err(self.fault(&name, format!("`{}` expects the name of a target or chain after it", word.text)));
         }
         let extension = if goto { None } else { extension::find_target(&name.text, self.family) };
-        self.check_family(&name, extension.is_none() && !goto)?;
+        self.check_name(&name, extension.is_none() && !goto)?;
         let loaded = Loaded { extension, name, given: Vec::new(), raw: Vec::new() };
         self.order.push(None);
         match self.line.spec.target.replace(Jump { goto, loaded }) {
@@ -602,8 +606,14 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn check_family(&self, name: &Word, not_found: bool) -> Result<(), RuleError> {
-        if !not_found || !extension::of_other_family(&name.text, self.family) {
+    fn check_name(&self, name: &Word, not_found: bool) -> Result<(), RuleError> {
+        if !not_found {
+            return Ok(());
+        }
+        if name.text.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '\\')) {
+            return Err(self.fault(name, format!("`{}` is not the name of an extension or chain", name.text)));
+        }
+        if !extension::of_other_family(&name.text, self.family) {
             return Ok(());
         }
         let other = if self.family == Family::Ip6 { "IPv4" } else { "IPv6" };

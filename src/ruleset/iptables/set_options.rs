@@ -1,15 +1,14 @@
 //! A set and the sides of the packet that it is asked for: `--match-set NAME src,dst`.
 
 use super::options::{Given, Options};
+use super::values;
 use crate::ruleset::error::RuleError;
 use std::sync::Arc;
 
 /// Reads the name and the flags, `true` for `src`.
 pub(super) fn read(o: &Options<'_>, given: &Given) -> Result<(Arc<str>, Vec<bool>), RuleError> {
     let name = given.first();
-    if name.text.is_empty() || name.text.len() > 31 {
-        return Err(o.fault(name, format!("`{}` is not the name of a set: 1 to 31 characters", name.text)));
-    }
+    o.read_word(given, name, |text| values::plain_name(text, 31))?;
     if let Some(sets) = &o.env.context.sets
         && !sets.iter().any(|set| **set == *name.text)
     {

@@ -521,8 +521,8 @@ fn check_chain_name(chain: &Word, file: &Arc<str>) -> Result<(), RuleError> {
         "is not the name of a chain"
     } else if name.len() > 28 {
         "is too long for a chain: at most 28 characters"
-    } else if name.contains(|c: char| c.is_ascii_whitespace()) {
-        "holds a blank"
+    } else if name.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '\\')) {
+        "holds a blank or a quote"
     } else {
         return Ok(());
     };

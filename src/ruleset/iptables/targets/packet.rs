@@ -44,7 +44,7 @@ pub(super) static ALL: &[Extension<Target>] = &[
     Extension::new("TEE", &[Opt::value("gateway"), Opt::value("oif")], |o| {
         Ok(Target::Tee {
             gateway: o.need("gateway", |text| address::address(text, o.env.family))?,
-            oif: o.value("oif", |text| values::name(text, 15))?,
+            oif: o.value("oif", |text| values::plain_name(text, 15))?,
         })
     }),
     Extension::new("TRACE", &[], |_| Ok(Target::Trace)),

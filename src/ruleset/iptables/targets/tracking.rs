@@ -60,14 +60,14 @@ fn ct(o: &Options<'_>) -> Result<Target, RuleError> {
     }
     Ok(Target::Ct {
         notrack: o.flag("notrack"),
-        helper: o.value("helper", |text| values::name(text, 15))?,
+        helper: o.value("helper", |text| values::plain_name(text, 15))?,
         ctevents: o.value("ctevents", events)?,
         expevents: o.value("expevents", |text| match text {
             "new" => Ok(text.to_owned()),
             _ => Err(format!("`{text}` is not an event of expectations: `new` is expected")),
         })?,
         zone: found,
-        timeout: o.value("timeout", |text| values::name(text, 31))?,
+        timeout: o.value("timeout", |text| values::plain_name(text, 31))?,
     })
 }
 

@@ -99,7 +99,9 @@ proptest! {
 
     #[test]
     fn scripts_of_rules_are_save_files_of_rules(rule in rule()) {
-        prop_assume!(!rule.contains(['\\', '|', '&', '>']) && !rule.contains("it's") && rule.matches('"').count() % 2 == 0);
+        // What a shell reads otherwise.
+        let shell = rule.contains(['\\', '|', '&', '>', '\'']) || rule.matches('"').count() % 2 == 1;
+        let rule = if shell { "-p tcp" } else { &rule };
         let from_save = save(&format!("*filter\n:other - [0:0]\n-A FORWARD {rule}\nCOMMIT\n"));
         let from_script = script(&format!("iptables -N other\niptables -A FORWARD {rule}\n"));
         let print = |parsed: crate::ruleset::iptables::Parsed| print_save(&parsed.tables, None);
