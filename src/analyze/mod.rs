@@ -6,6 +6,7 @@
 
 mod batch;
 mod collect;
+mod desk;
 mod shard;
 
 use crate::capture::{CaptureError, CaptureInfo, CaptureSet};
@@ -108,7 +109,8 @@ fn analyze(options: &Options, progress: &(dyn Fn(u64, Option<u64>) + Sync)) -> R
     let mut shards: Vec<Shard> =
         (0..SHARDS).map(|_| Shard::new(Limits::default(), &options.settings, &tables)).collect();
     let mut dealer = Dealer::new(SHARDS);
-    let mut collector = Collector::new(&options.settings, TableWriter::new(folder.tables()?, options.formats)?);
+    let mut collector =
+        Collector::new(&options.settings, &tables, TableWriter::new(folder.tables()?, options.formats)?);
 
     let mut next = captures.next_batch(BATCH_FRAMES, BATCH_BYTES);
     let (mut last_outputs, mut spares) = (Vec::new(), Vec::new());

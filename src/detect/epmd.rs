@@ -227,6 +227,7 @@ mod tests {
             resp: server.parse().unwrap(),
             community_id: "1:x".into(),
             tunnel: "".into(),
+            within: crate::evidence::Within::default(),
         });
         let at = Sighting { flow, direction: Direction::FromOrig, first: Stamp::default(), last: Stamp::default() };
         Record { at, event: Event::Epmd(event) }

@@ -15,6 +15,7 @@ pub fn flow(orig: &str, resp: &str) -> Arc<FlowInfo> {
         resp: resp.parse().unwrap(),
         community_id: format!("1:{orig}-{resp}").into(),
         tunnel: "".into(),
+        within: crate::evidence::Within::default(),
     })
 }
 

@@ -97,6 +97,20 @@ pub struct Record {
     pub event: Event,
 }
 
+/// Reads what is spread over several conversations, such as an XMPP stream in the requests of BOSH. It sees all records
+/// of a case in time order, after the shards, and reports as decoders do; what it reports is no input of other joins.
+pub trait Join: Send {
+    /// The next record.
+    fn on_record(&mut self, record: &Record, sink: &mut dyn Sink);
+    /// No more records will come.
+    fn finish(&mut self, sink: &mut dyn Sink);
+}
+
+/// Every join, in a fixed order.
+pub fn joins() -> Vec<Box<dyn Join>> {
+    Vec::new()
+}
+
 /// All that decoders report, but for stanzas. Plain data: it leaves the shard.
 #[derive(Debug, Clone)]
 pub enum Event {

@@ -63,7 +63,14 @@ pub(crate) fn in_pieces(steps: &[Step], bytes: usize) -> Vec<Step> {
 pub(crate) fn flow(transport: Transport, orig: &str, resp: &str) -> Arc<FlowInfo> {
     let address = |text: &str| text.parse::<SocketAddr>().unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)));
     let (orig, resp) = (address(orig), address(resp));
-    Arc::new(FlowInfo { transport, orig, resp, community_id: "1:test".into(), tunnel: "".into() })
+    Arc::new(FlowInfo {
+        transport,
+        orig,
+        resp,
+        community_id: "1:test".into(),
+        tunnel: "".into(),
+        within: crate::evidence::Within::default(),
+    })
 }
 
 /// A frame: a hundred a second.

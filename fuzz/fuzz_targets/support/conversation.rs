@@ -19,7 +19,7 @@ pub fn play(mut decoder: Box<dyn Decoder>, port: u16, mut data: &[u8]) {
         orig: ([10, 0, 0, 7], 40000).into(),
         resp: ([10, 0, 0, 1], port).into(),
         community_id: "1:fuzz".into(),
-        tunnel: "".into(),
+        tunnel: "".into(), within: jabberscope::evidence::Within::default(),
     });
     let (mut stamp, mut offsets) = (Stamp::default(), [0; 2]);
     while let Some((&[control, length], rest)) = data.split_first_chunk() {

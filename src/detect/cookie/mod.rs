@@ -144,6 +144,7 @@ mod tests {
             resp: "10.0.0.1:9100".parse().unwrap(),
             community_id: format!("1:{}", matches!(event, Event::Text(_))).into(),
             tunnel: "".into(),
+            within: crate::evidence::Within::default(),
         });
         let stamp = Stamp { capture: CaptureId(0), frame, time_ns: frame as i64 };
         Record { at: Sighting { flow, direction: Direction::FromOrig, first: stamp, last: stamp }, event }

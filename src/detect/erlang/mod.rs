@@ -80,6 +80,7 @@ mod testing {
             resp: "10.0.0.1:9100".parse().unwrap(),
             community_id: "1:x".into(),
             tunnel: "".into(),
+            within: crate::evidence::Within::default(),
         });
         let record = |(number, event): (usize, DistEvent)| {
             let answers = matches!(&event, DistEvent::Message(message) if message.reply.is_some());

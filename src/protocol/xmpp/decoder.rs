@@ -75,15 +75,6 @@ pub(super) struct XmppDecoder {
 }
 
 impl XmppDecoder {
-    /// A stream inside TLS that was opened: how it began (`direct`, `starttls`), and the version.
-    pub fn inside_tls(tls: &'static str, version: Option<&str>) -> Self {
-        let mut decoder = Self::default();
-        decoder.session.tls = Some(tls);
-        decoder.session.encrypted = true;
-        decoder.session.tls_version = version.map(Into::into);
-        decoder
-    }
-
     fn read(&mut self, chunk: &Chunk<'_>, workshop: &mut Workshop, sink: &mut dyn Sink) -> Next {
         let Some(lane) = self.lanes.get_mut(chunk.direction.index()) else { return Next::Continue };
         let mut work = lane.pending.take().or_else(|| workshop.spares.pop()).unwrap_or_default();
@@ -99,7 +90,7 @@ impl XmppDecoder {
                 Step::More => break Next::Continue,
                 Step::Broken { at: place, defect } => {
                     if self.session.starttls_requested && resync::is_tls(chunk.data.get(place..)) {
-                        break self.hand_over_to_tls(chunk, place, sink);
+                        break self.hand_over_to_tls(place);
                     }
                     if !lane.told {
                         sink.skipped(defect_name(defect), chunk.stamp);
@@ -133,7 +124,7 @@ impl XmppDecoder {
                     match reaction {
                         Reaction::Continue => {}
                         Reaction::Lost => self.lose(chunk, kind, sink),
-                        Reaction::Tls => break self.hand_over_to_tls(chunk, end, sink),
+                        Reaction::Tls => break self.hand_over_to_tls(end),
                         Reaction::Compressed => {
                             sink.skipped("xmpp.compressed", chunk.stamp);
                             break Next::Opaque;
@@ -198,12 +189,12 @@ impl XmppDecoder {
         }
     }
 
-    /// TLS begins at `consumed`. What was in clear is told now: the stream ends for this decoder.
-    fn hand_over_to_tls(&mut self, chunk: &Chunk<'_>, consumed: usize, sink: &mut dyn Sink) -> Next {
+    /// TLS begins at `consumed`. The stream goes on inside it, read or not: this decoder moves there with what it knows.
+    fn hand_over_to_tls(&mut self, consumed: usize) -> Next {
         self.session.tls = Some("starttls");
-        self.session.finish(chunk.flow, chunk.stamp, sink);
+        self.session.starttls_requested = false;
         self.lanes = Default::default();
-        Next::Handover { consumed, to: tls::start_after_starttls() }
+        Next::Handover { consumed, to: tls::start_around(Box::new(std::mem::take(self))) }
     }
 }
 
@@ -220,7 +211,7 @@ impl Decoder for XmppDecoder {
     }
 
     fn data(&mut self, chunk: &Chunk<'_>, sink: &mut dyn Sink) -> Next {
-        self.session.begin(chunk.stamp);
+        self.session.begin(chunk.flow, chunk.stamp);
         WORKSHOP.with(|workshop| match workshop.try_borrow_mut() {
             Ok(mut workshop) => self.read(chunk, &mut workshop, sink),
             // A sink that feeds another decoder of this thread from within: it works with a shop of its own.
@@ -229,7 +220,7 @@ impl Decoder for XmppDecoder {
     }
 
     fn gap(&mut self, gap: &Gap<'_>, sink: &mut dyn Sink) {
-        self.session.begin(gap.stamp);
+        self.session.begin(gap.flow, gap.stamp);
         sink.skipped("xmpp.resync", gap.stamp);
         self.salvage(gap, sink);
         if let Some(lane) = self.lanes.get_mut(gap.direction.index()) {

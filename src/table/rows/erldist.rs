@@ -118,6 +118,7 @@ mod tests {
             resp: "10.0.0.1:44245".parse().unwrap(),
             community_id: "1:test".into(),
             tunnel: "".into(),
+            within: crate::evidence::Within::default(),
         });
         let seen =
             Seen { flow: &flow, direction: Direction::FromOrig, first: Stamp::default(), last: Stamp::default() };
