@@ -52,6 +52,7 @@ pub fn detectors(settings: &Settings) -> Vec<Box<dyn Detector>> {
         Box::new(epmd::Epmd::new(settings)),
         Box::new(erlang::Connections::new(settings)),
         Box::new(erlang::Calls::new(settings)),
+        Box::new(erlang::Administration),
         Box::new(cookie::CookieDetector::new(settings)),
         Box::new(dns::UnapprovedResolver::new(settings)),
         Box::new(credential::Credentials::default()),

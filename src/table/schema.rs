@@ -85,6 +85,12 @@ tables! {
         "operation": Text, "caller": Text, "target": Text, "module": Text, "function": Text, "arguments": Text,
         "result": Text, "term": Text,
     ]
+    /// Administration commands of ejabberd that came over the distribution.
+    Ejabberdctl = "ejabberdctl" [
+        "time": Time, "capture": Text, "first_frame": Number, "last_frame": Number, "flow": Text, "src": Text, "dst": Text,
+        "node": Text, "by": Text, "command": Text, "arguments": Text, "username": Text, "jid": Text, "secret": Text,
+        "status": Text, "output": Text,
+    ]
     /// DNS queries with their answers.
     Dns = "dns" [
         "time": Time, "capture": Text, "frame": Number, "answer_frame": Number, "flow": Text, "client": Text, "server": Text,
