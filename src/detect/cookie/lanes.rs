@@ -48,7 +48,7 @@ pub(super) fn find_first<W: AsRef<str>>(
             long |= !block.set(lane, word.as_ref().as_bytes());
         }
         let heads = block.heads();
-        if !long && !heads.iter().any(|head| *head == wanted) {
+        if !long && !heads.contains(&wanted) {
             continue;
         }
         let found = words.iter().position(|word| fits(word.as_ref()));
