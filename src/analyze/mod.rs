@@ -185,9 +185,10 @@ fn case_info(
     info.statistics.insert("flows".to_owned(), flows);
     let not_ip = dealt.frames.not_ip.iter().map(|(kind, count)| (kind.to_string(), *count)).collect();
     info.statistics.insert("not_ip".to_owned(), not_ip);
+    let nodes_of = |address| collected.nodes.nodes_of(address).into_iter().map(str::to_owned).collect();
     info.traffic = CaseStats {
         traffic_by_protocol: collected.traffic.by_protocol(),
-        top_talkers: collected.traffic.top_talkers(TOP_TALKERS),
+        top_talkers: collected.traffic.top_talkers(TOP_TALKERS, nodes_of),
         timeline: collected.timeline.finish(),
     };
     info.tables = collected.table_rows;

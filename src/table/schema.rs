@@ -49,7 +49,7 @@ tables! {
         "packets_out": Number, "packets_in": Number, "bytes_out": Number, "bytes_in": Number,
         "payload_out": Number, "payload_in": Number, "flags_out": Text, "flags_in": Text,
         "missing_out": Number, "missing_in": Number, "retransmitted": Number, "conflicting_overlaps": Number,
-        "duration_ns": Number, "ended_by": Text, "first_bytes": Text,
+        "duration_ns": Number, "ended_by": Text, "first_bytes": Text, "node": Text,
     ]
     /// XMPP streams.
     XmppStreams = "xmpp_streams" [
