@@ -13,9 +13,6 @@ const MAX_MESSAGE: usize = 55;
 
 type Lane = [u32; LANES];
 
-/// Rotations of the four rounds (RFC 1321, 3.4).
-const SHIFTS: [[u32; 4]; 4] = [[7, 12, 17, 22], [5, 9, 14, 20], [4, 11, 16, 23], [6, 10, 15, 21]];
-
 /// `floor(2^32 * abs(sin(i + 1)))`.
 #[rustfmt::skip]
 const SINES: [u32; 64] = [
@@ -93,39 +90,52 @@ impl<'a> Block<'a> {
         true
     }
 
-    /// The first 32 bits of each lane's digest.
+    /// The first 32 bits of each lane's digest (RFC 1321, 3.4).
     fn heads(&self) -> Lane {
-        let [mut a, mut b, mut c, mut d] = INITIAL.map(|word| [word; LANES]);
-        let mut step = |round: usize, place: usize, row: usize| {
-            let (shift, sine) = (SHIFTS[round][place % 4], SINES[round * 16 + place]);
-            let mut next = [0; LANES];
-            for lane in 0..LANES {
-                let (x, y, z) = (b[lane], c[lane], d[lane]);
-                let mixed = match round {
-                    0 => (x & y) | (!x & z),
-                    1 => (x & z) | (y & !z),
-                    2 => x ^ y ^ z,
-                    _ => y ^ (x | !z),
-                };
-                let sum = a[lane].wrapping_add(mixed).wrapping_add(self.rows[row][lane]).wrapping_add(sine);
-                next[lane] = x.wrapping_add(sum.rotate_left(shift));
-            }
-            (a, d, c, b) = (d, c, b, next);
-        };
-        for place in 0..16 {
-            step(0, place, place);
-        }
-        for place in 0..16 {
-            step(1, place, (5 * place + 1) % 16);
-        }
-        for place in 0..16 {
-            step(2, place, (3 * place + 5) % 16);
-        }
-        for place in 0..16 {
-            step(3, place, (7 * place) % 16);
-        }
+        let [a, b, c, d] = INITIAL.map(|word| [word; LANES]);
+        let state = self.round::<0, 1, 7, 12, 17, 22>([a, b, c, d], 0, |x, y, z| (x & y) | (!x & z));
+        let state = self.round::<1, 5, 5, 9, 14, 20>(state, 1, |x, y, z| (x & z) | (y & !z));
+        let state = self.round::<2, 3, 4, 11, 16, 23>(state, 5, |x, y, z| x ^ y ^ z);
+        let [a, ..] = self.round::<3, 7, 6, 10, 15, 21>(state, 0, |x, y, z| y ^ (x | !z));
         a.map(|word| word.wrapping_add(INITIAL[0]))
     }
+
+    /// Sixteen steps. They take the rows from `first` on in strides; the shifts repeat every four steps. All numbers are
+    /// known when this is compiled, so that a step is a few vector instructions.
+    #[inline(always)]
+    fn round<const ROUND: usize, const STRIDE: usize, const S0: u32, const S1: u32, const S2: u32, const S3: u32>(
+        &self,
+        [mut a, mut b, mut c, mut d]: [Lane; 4],
+        first: usize,
+        mix: impl Fn(u32, u32, u32) -> u32 + Copy,
+    ) -> [Lane; 4] {
+        for group in 0..4 {
+            let row = |place: usize| &self.rows[(first + STRIDE * (4 * group + place)) % 16];
+            let sine = |place: usize| SINES[ROUND * 16 + 4 * group + place];
+            a = step::<S0>(a, b, c, d, row(0), sine(0), mix);
+            d = step::<S1>(d, a, b, c, row(1), sine(1), mix);
+            c = step::<S2>(c, d, a, b, row(2), sine(2), mix);
+            b = step::<S3>(b, c, d, a, row(3), sine(3), mix);
+        }
+        [a, b, c, d]
+    }
+}
+
+#[inline(always)]
+fn step<const SHIFT: u32>(
+    a: Lane,
+    b: Lane,
+    c: Lane,
+    d: Lane,
+    row: &Lane,
+    sine: u32,
+    mix: impl Fn(u32, u32, u32) -> u32,
+) -> Lane {
+    std::array::from_fn(|lane| {
+        let mixed = mix(b[lane], c[lane], d[lane]);
+        let sum = a[lane].wrapping_add(mixed).wrapping_add(row[lane]).wrapping_add(sine);
+        b[lane].wrapping_add(sum.rotate_left(SHIFT))
+    })
 }
 
 #[cfg(test)]
