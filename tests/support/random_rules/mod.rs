@@ -113,18 +113,15 @@ pub fn case(seed: u64, wanted: Wanted) -> RandomCase {
     }
     let both = matches!(files.last(), Some(file) if file.kind == FileKind::NftScript);
     let host = d.chance(1, 6);
+    let settings =
+        Settings { liberal: d.chance(1, 8), loose: !d.chance(1, 8), keep_checksums: d.chance(1, 8), per_packet: false };
     RandomCase {
         seed,
         files,
         backend: if d.chance(1, 3) { Backend::Legacy } else { Backend::Nft },
         vantage: if host { Vantage::Host { local: local() } } else { Vantage::Gateway { inside: inside() } },
-        settings: Settings {
-            liberal: d.chance(1, 8),
-            loose: !d.chance(1, 8),
-            keep_checksums: d.chance(1, 8),
-            per_packet: false,
-        },
-        packets: packets::packets(d, v6, both, wanted.packets),
+        settings,
+        packets: packets::packets(d, (v6, both), settings.keep_checksums, wanted.packets),
     }
 }
 

@@ -2,17 +2,19 @@
 //! nothing that is damaged.
 //!
 //! Captures are full of segments whose checksum the network card had yet to fill in. So a whole TCP, UDP or ICMP packet
-//! is taken to be right; what no card would have completed is summed up: fragments, cut headers, other protocols.
+//! is taken to be right unless the settings say otherwise; what no card would have completed is summed up: fragments, cut headers, other protocols.
 
+use super::super::super::super::conntrack::Checksums;
 use super::super::super::super::skb::Skb;
 use super::super::header::checksum;
 use super::number;
 
 /// `at` is where the transport header begins, `protocol` its number.
-pub fn is_right(skb: &Skb<'_>, protocol: u8, at: usize) -> bool {
+pub fn is_right(skb: &Skb<'_>, protocol: u8, at: usize, checksums: Checksums) -> bool {
     let payload = skb.bytes.get(at..).unwrap_or_default();
     let is_cut = skb.bytes.len() < skb.len as usize;
-    is_cut || has_no_sum(protocol, payload) || is_whole(skb, protocol, payload) || sums_up(skb, protocol, payload)
+    let is_assumed = || checksums != Checksums::Verified && is_whole(skb, protocol, payload);
+    is_cut || has_no_sum(protocol, payload) || is_assumed() || sums_up(skb, protocol, payload)
 }
 
 /// Protocols without a checksum over all of their data, and UDP that does without.
