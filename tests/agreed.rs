@@ -134,3 +134,41 @@ fn what_is_damaged_is_not_answered() {
     agreed_with(kept, V4, rules, &[damaged], "ip filter FORWARD rule 1 1 40, ip filter OUTPUT rule 1 0 0");
     agreed(V4, rules, &[damaged], "ip filter FORWARD rule 1 1 40, ip filter OUTPUT rule 1 1 68");
 }
+
+#[test]
+fn what_is_rejected_is_answered_if_its_sum_could_be_right() {
+    let rules = "*filter\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n-A FORWARD -j REJECT\n-A OUTPUT\nCOMMIT";
+    let empty = "45000014e2704000403b88260a010001c6120004";
+    agreed(V4, rules, &[empty], "ip filter OUTPUT rule 1 1 48");
+    // DCCP, whose sum covers less, is no exception any more.
+    let dccp = "603000000010210120010db800010000000000000000000120010db8000200000000000000000004146600350400000000000001\
+                00000000";
+    agreed(V6, rules, &[dccp], "ip6 filter FORWARD rule 1 1 56, ip6 filter OUTPUT rule 1 0 0");
+}
+
+#[test]
+fn the_header_sum_of_an_answer_s_quotation_is_that_of_the_hook() {
+    let rules = "table ip t {\n chain p {\n  type filter hook prerouting priority 0;\n  ip checksum 0x15e5 counter\n  \
+                 counter reject\n }\n chain o {\n  type filter hook output priority 0;\n  @th,16,16 0x52a2 counter\n }\n}";
+    agreed(NFT, rules, &[UDP_IN], "ip t p rule 1 1 28, ip t p rule 2 1 28");
+}
+
+#[test]
+fn what_is_redirected_comes_to_the_gateway_itself() {
+    let rules = "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p udp -j REDIRECT --to-ports 53\nCOMMIT\n*filter\n\
+                 :INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n-A INPUT -p udp --dport 53 -j DROP\nCOMMIT";
+    agreed(V4, rules, &[UDP_IN], "ip filter INPUT rule 1 1 28, ip filter FORWARD policy 0 0");
+}
+
+#[test]
+fn no_day_that_is_left_never_comes() {
+    let rules = "*filter\n:FORWARD ACCEPT [0:0]\n-A FORWARD -m time ! --weekdays Mon,Tue,Wed,Thu,Fri,Sat,Sun\nCOMMIT";
+    agreed(V4, rules, &[UDP_IN], "ip filter FORWARD rule 1 0 0, ip filter FORWARD policy 1 28");
+}
+
+#[test]
+fn a_counter_by_a_map_is_no_counter_of_the_rule() {
+    let rules = "table ip t {\n counter c { }\n chain f {\n  type filter hook forward priority 0;\n  \
+                 counter counter name udp dport map { 1024 : \"c\" }\n }\n}";
+    agreed(NFT, rules, &[UDP_IN], "ip t f rule 1 1 28, ip t counter c 1 28");
+}

@@ -145,12 +145,16 @@ impl Machine {
                 skb.set_ttl(skb.ttl().saturating_add(1));
                 match self.hook(Hook::Prerouting, Some(&from), None, skb, hits) {
                     // Destination NAT may have made it the host's own.
-                    Passed::On if self.wiring.is_local(skb.dst()) => self.deliver(&from, skb, hits),
+                    Passed::On if self.is_own(skb.dst()) => self.deliver(&from, skb, hits),
                     Passed::On => self.forward(&from, skb, hits),
                     Passed::End(judged) => judged,
                 }
             }
         }
+    }
+
+    fn is_own(&self, address: IpAddr) -> bool {
+        self.wiring.is_local(address) || address == Routes::standing(address.is_ipv6())
     }
 
     fn deliver(&mut self, from: &Arc<str>, skb: &mut Skb<'_>, hits: &mut Vec<u32>) -> Judged {

@@ -131,9 +131,13 @@ impl Lower<'_> {
             Meta::SkUid | Meta::SkGid | Meta::CGroup => {
                 "the sending process is not in a capture: the rule is taken as not matching"
             }
-            Meta::RtClassId | Meta::SecMark | Meta::IifGroup | Meta::OifGroup | Meta::Cpu => {
-                "not to be known from a capture: the rule is taken as not matching"
-            }
+            Meta::RtClassId
+            | Meta::SecMark
+            | Meta::IifGroup
+            | Meta::OifGroup
+            | Meta::IifKind
+            | Meta::OifKind
+            | Meta::Cpu => "not to be known from a capture: the rule is taken as not matching",
             Meta::Random => "drawn from a fixed row, not as the kernel would",
             _ => return,
         };

@@ -23,7 +23,6 @@ mod number {
     pub const ICMP: u8 = 1;
     pub const TCP: u8 = 6;
     pub const UDP: u8 = 17;
-    pub const DCCP: u8 = 33;
     pub const GRE: u8 = 47;
     pub const ESP: u8 = 50;
     pub const AUTH: u8 = 51;
