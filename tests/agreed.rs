@@ -12,13 +12,23 @@ const V6: FileKind = FileKind::Iptables6;
 
 /// Rules, packets (IP, in hexadecimal), and what is counted of them (`KEY PACKETS BYTES`, joined by commas).
 fn agreed(kind: FileKind, rules: &str, packets: &[&str], counts: &str) {
-    agreed_with(Settings::default(), kind, rules, packets, counts);
+    agreed_with(&Around::default(), kind, rules, packets, counts);
 }
 
-fn agreed_with(settings: Settings, kind: FileKind, rules: &str, packets: &[&str], counts: &str) {
+/// What else there is.
+#[derive(Default)]
+struct Around {
+    settings: Settings,
+    /// `ipset save`
+    sets: &'static str,
+    /// The rules stand on 10.1.0.1, not on a gateway.
+    host: bool,
+}
+
+fn agreed_with(around: &Around, kind: FileKind, rules: &str, packets: &[&str], counts: &str) {
     let backends = if kind == NFT { &[Backend::Nft][..] } else { &[Backend::Nft, Backend::Legacy] };
     for &backend in backends {
-        let case = case(settings, backend, kind, rules, packets);
+        let case = case(around, backend, kind, rules, packets);
         let found = case.model_counts().unwrap();
         for wanted in counts.split(", ") {
             let (key, numbers) = wanted.split_at(wanted.rfind(|c: char| c.is_alphabetic()).unwrap() + 1);
@@ -39,8 +49,10 @@ fn agreed_with(settings: Settings, kind: FileKind, rules: &str, packets: &[&str]
     }
 }
 
-fn case(settings: Settings, backend: Backend, kind: FileKind, rules: &str, packets: &[&str]) -> RandomCase {
-    let lines = rules.lines().map(|line| Line { text: line.to_owned(), optional: false });
+fn case(around: &Around, backend: Backend, kind: FileKind, rules: &str, packets: &[&str]) -> RandomCase {
+    let lines = |text: &str| text.lines().map(|line| Line { text: line.to_owned(), optional: false }).collect();
+    let sets = RandomFile { kind: FileKind::Ipset, lines: lines(around.sets) };
+    let inside = vec![("10.1.0.0".parse().unwrap(), 16), ("2001:db8:1::".parse().unwrap(), 48)];
     let packets = packets.iter().enumerate().map(|(at, hex)| {
         let bytes = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
         let ip = (0..hex.len()).step_by(2).map(bytes).collect();
@@ -48,12 +60,13 @@ fn case(settings: Settings, backend: Backend, kind: FileKind, rules: &str, packe
     });
     RandomCase {
         seed: 0,
-        files: vec![RandomFile { kind, lines: lines.collect() }],
+        files: vec![sets, RandomFile { kind, lines: lines(rules) }],
         backend,
-        vantage: Vantage::Gateway {
-            inside: vec![("10.1.0.0".parse().unwrap(), 16), ("2001:db8:1::".parse().unwrap(), 48)],
+        vantage: match around.host {
+            true => Vantage::Host { local: vec!["10.1.0.1".parse().unwrap()] },
+            false => Vantage::Gateway { inside },
         },
-        settings,
+        settings: around.settings,
         packets: packets.collect(),
     }
 }
@@ -130,8 +143,14 @@ fn an_answer_of_reject_may_be_rejected_itself() {
 fn what_is_damaged_is_not_answered() {
     let rules = "*filter\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n-A FORWARD -j REJECT\n-A OUTPUT\nCOMMIT";
     let damaged = "4500002813df4000ff0697d6c61200030a010004005000502420d27a782ded2150110200db2f0000";
-    let kept = Settings { keep_checksums: true, ..Settings::default() };
-    agreed_with(kept, V4, rules, &[damaged], "ip filter FORWARD rule 1 1 40, ip filter OUTPUT rule 1 0 0");
+    let settings = Settings { keep_checksums: true, ..Settings::default() };
+    agreed_with(
+        &Around { settings, ..Around::default() },
+        V4,
+        rules,
+        &[damaged],
+        "ip filter FORWARD rule 1 1 40, ip filter OUTPUT rule 1 0 0",
+    );
     agreed(V4, rules, &[damaged], "ip filter FORWARD rule 1 1 40, ip filter OUTPUT rule 1 1 68");
 }
 
@@ -171,4 +190,22 @@ fn a_counter_by_a_map_is_no_counter_of_the_rule() {
     let rules = "table ip t {\n counter c { }\n chain f {\n  type filter hook forward priority 0;\n  \
                  counter counter name udp dport map { 1024 : \"c\" }\n }\n}";
     agreed(NFT, rules, &[UDP_IN], "ip t f rule 1 1 28, ip t counter c 1 28");
+}
+
+#[test]
+fn a_network_whose_counters_do_not_fit_leaves_the_packet_to_wider_ones() {
+    let sets = "create s hash:net,iface family inet counters\nadd s 198.18.0.0/24,eth0\nadd s 198.18.0.0/16,eth0\n\
+                add s 198.18.0.0/15,eth0";
+    let rules = "*filter\n:FORWARD ACCEPT [0:0]\n-A FORWARD -m set --match-set s src,src --packets-lt 2\nCOMMIT";
+    agreed_with(&Around { sets, ..Around::default() }, V4, rules, &[UDP_IN; 5], "ip filter FORWARD rule 1 3 84");
+}
+
+#[test]
+fn what_is_translated_away_from_the_host_is_forwarded() {
+    let around = Around { host: true, ..Around::default() };
+    let rules = "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p udp -j DNAT --to-destination 198.18.0.3\nCOMMIT\n*filter\n\
+                 :INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n-A FORWARD -m ttl --ttl-eq 63\nCOMMIT";
+    let to_host = "460300207e9700003f119819c61200010a01000194040000ffff040000082bc9";
+    let counts = "ip filter INPUT policy 0 0, ip filter FORWARD rule 1 0 0, ip filter FORWARD policy 1 32";
+    agreed_with(&around, V4, rules, &[to_host], counts);
 }

@@ -107,6 +107,10 @@ pub trait Judge: Send {
     fn objects(&self) -> Vec<ObjectHits>;
     /// What a person should know of answers that cannot be given.
     fn notes(&self) -> Vec<String>;
+    /// Where the model would have counted otherwise; `None` for the model itself.
+    fn disagreements(&self) -> Option<Vec<String>> {
+        None
+    }
 }
 
 /// What a hook came to.
@@ -136,20 +140,22 @@ impl Machine {
         match self.wiring.way(skb) {
             Way::Nowhere(reason) => Judged::dropped(DecidedBy::Kernel(reason)),
             Way::Out => self.send(skb, hits),
-            Way::In { from } => match self.hook(Hook::Prerouting, Some(&from), None, skb, hits) {
-                Passed::On => self.deliver(&from, skb, hits),
-                Passed::End(judged) => judged,
-            },
+            Way::In { from } => self.receive(&from, skb, hits),
             Way::Through { from } => {
                 // FORWARD sees the TTL as captured, so the packet came with one more.
                 skb.set_ttl(skb.ttl().saturating_add(1));
-                match self.hook(Hook::Prerouting, Some(&from), None, skb, hits) {
-                    // Destination NAT may have made it the host's own.
-                    Passed::On if self.is_own(skb.dst()) => self.deliver(&from, skb, hits),
-                    Passed::On => self.forward(&from, skb, hits),
-                    Passed::End(judged) => judged,
-                }
+                self.receive(&from, skb, hits)
             }
+        }
+    }
+
+    /// Destination NAT may make a packet the host's own, or no longer its own.
+    fn receive(&mut self, from: &Arc<str>, skb: &mut Skb<'_>, hits: &mut Vec<u32>) -> Judged {
+        match self.hook(Hook::Prerouting, Some(from), None, skb, hits) {
+            Passed::On if self.is_own(skb.dst()) => self.deliver(from, skb, hits),
+            Passed::On if skb.ttl() <= 1 => Judged::dropped(DecidedBy::Kernel("time to live")),
+            Passed::On => self.forward(from, skb, hits),
+            Passed::End(judged) => judged,
         }
     }
 

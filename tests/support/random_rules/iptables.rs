@@ -14,7 +14,7 @@ struct Place {
     v6: bool,
     sets: bool,
     conncount: bool,
-    redirect: bool,
+    host: bool,
     table: &'static str,
     chain: &'static str,
 }
@@ -52,8 +52,7 @@ pub fn file(d: &mut Dice, v6: bool, sets: bool, wanted: Wanted) -> RandomFile {
                 _ if table == "filter" && d.chance(2, 3) => "FORWARD",
                 _ => d.pick(chains),
             };
-            let rule =
-                rule(d, Place { v6, sets, conncount: wanted.conncount, redirect: wanted.redirect, table, chain });
+            let rule = rule(d, Place { v6, sets, conncount: wanted.conncount, host: wanted.host, table, chain });
             file.rule(rule);
         }
         file.frame("COMMIT");

@@ -23,8 +23,8 @@ use std::net::IpAddr;
 pub struct Wanted {
     /// Rules that rewrite addresses.
     pub nat: bool,
-    /// Of these, such as lead to the host itself. Only in the host vantage.
-    pub redirect: bool,
+    /// The host vantage, now and then.
+    pub host: bool,
     /// `connlimit` and `ct count`. `nf_conncount.c` looks through its list once a jiffy: of packets that follow faster,
     /// it counts one connection's again and again, so that counters depend on the machine's speed.
     pub conncount: bool,
@@ -36,7 +36,7 @@ pub struct Wanted {
 
 impl Default for Wanted {
     fn default() -> Self {
-        Self { nat: true, redirect: true, conncount: false, rules: 30, packets: 120 }
+        Self { nat: true, host: true, conncount: false, rules: 30, packets: 120 }
     }
 }
 
@@ -105,9 +105,8 @@ pub fn case(seed: u64, wanted: Wanted) -> RandomCase {
     let d = &mut dice;
     let v6 = d.chance(1, 3);
     let with_sets = d.chance(1, 2);
-    let host = d.chance(1, 6);
-    // What is redirected to a gateway itself is answered by its own stack, and those answers are counted.
-    let wanted = Wanted { redirect: wanted.redirect && host, ..wanted };
+    let host = wanted.host && d.chance(1, 6);
+    let wanted = Wanted { host, ..wanted };
     let mut files = Vec::new();
     if d.chance(3, 5) {
         if with_sets {

@@ -38,7 +38,7 @@ pub fn file(d: &mut Dice, wanted: Wanted) -> RandomFile {
             file.frame(format!(" chain nat-{hook} {{"));
             file.frame(format!("  type nat hook {hook} priority {priority};"));
             for _ in 0..wanted.rules / 8 {
-                let rule = rarer::nat(d, inet, hook, wanted.redirect);
+                let rule = rarer::nat(d, inet, hook, wanted.host);
                 file.rule(format!("  {rule}"));
             }
             file.frame(" }");

@@ -170,7 +170,8 @@ pub fn any(d: &mut Dice, place: Place) -> String {
         40 => bpf(d),
         41 if place.v6 => header_of_v6(d),
         42 if place.sets => set(d),
-        43 => format!(
+        // The bench's own addresses lie on `lo`, those of a real host on its interfaces.
+        43 if !place.host => format!(
             "-m addrtype --{}-type {} --limit-iface-{}",
             d.pick(&["src", "dst"]),
             d.pick(&["UNICAST", "LOCAL"]),

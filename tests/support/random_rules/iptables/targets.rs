@@ -90,7 +90,8 @@ fn nat(d: &mut Dice, place: Place, protocol: &str) -> String {
         "PREROUTING" | "OUTPUT" => match d.below(4) {
             0 => format!(" -j DNAT --to-destination {address}"),
             1 if ports && !place.v6 => format!(" -j DNAT --to-destination {address}:{}", port(d)),
-            2 if ports && place.redirect => format!(" -j REDIRECT --to-ports {}", port(d)),
+            // What is redirected to a gateway itself is answered by its own stack, and those answers are counted.
+            2 if ports && place.host => format!(" -j REDIRECT --to-ports {}", port(d)),
             _ => String::new(),
         },
         "POSTROUTING" => match d.below(4) {

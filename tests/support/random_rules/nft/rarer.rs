@@ -232,7 +232,7 @@ pub fn statement(d: &mut Dice, chain: &str) -> String {
 }
 
 /// A rule of a nat chain.
-pub fn nat(d: &mut Dice, inet: bool, hook: &str, redirect: bool) -> String {
+pub fn nat(d: &mut Dice, inet: bool, hook: &str, host: bool) -> String {
     let of = if inet { " ip" } else { "" };
     let target = address(d, false);
     let with = match (hook, d.below(6)) {
@@ -240,7 +240,7 @@ pub fn nat(d: &mut Dice, inet: bool, hook: &str, redirect: bool) -> String {
         ("prerouting" | "output", 1) => {
             format!("meta l4proto {} dnat{of} to {target}:{}", d.pick(&["tcp", "udp"]), port(d))
         }
-        ("prerouting" | "output", 2) if redirect => {
+        ("prerouting" | "output", 2) if host => {
             format!("{} dport {} redirect to :{}", d.pick(&["tcp", "udp"]), port(d), port(d))
         }
         ("prerouting", 3) => format!("dnat{of} to ip saddr map {{ 198.18.0.2 : 10.1.0.4, 198.18.0.3 : 10.1.0.1 }}"),
