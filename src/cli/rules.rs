@@ -3,6 +3,7 @@
 use super::{Common, Failure, Status};
 use crate::report::escape::safe_text;
 use crate::report::units;
+use crate::ruleset::lint::unseen::{Need, needs};
 use crate::ruleset::lint::{self, Kind, Lint};
 use crate::ruleset::load::{self, Loaded};
 use crate::ruleset::model::{Chain, Rule, Table};
@@ -66,8 +67,9 @@ fn write_ruleset(out: &mut String, loaded: &Loaded, lints: &[Lint], verbose: boo
         units::counted(sets as u64, "set")
     )?;
     for (number, (table, chain, rule)) in (0u32..).zip(&rules) {
+        let needs = needs(table, rule);
         let own: Vec<&Lint> = lints.iter().filter(|lint| lint.rule == Some(number)).collect();
-        if !verbose && own.is_empty() && rule.unknown.is_empty() {
+        if !verbose && own.is_empty() && rule.unknown.is_empty() && needs.is_empty() {
             continue;
         }
         let place = format!("{}", rule.place);
@@ -82,6 +84,9 @@ fn write_ruleset(out: &mut String, loaded: &Loaded, lints: &[Lint], verbose: boo
         )?;
         for unknown in &rule.unknown {
             writeln!(out, "      unknown: {}: {}", safe_text(&unknown.what), safe_text(&unknown.effect))?;
+        }
+        for need in needs {
+            writeln!(out, "      rests on: {}", safe_text(&need.assumed()))?;
         }
         for lint in own {
             writeln!(out, "      {}: {}", word(lint.kind), safe_text(&lint.message))?;
@@ -121,9 +126,11 @@ fn json(loaded: &Loaded, lints: &[Lint]) -> String {
                 .iter()
                 .map(|unknown| serde_json::json!({"what": unknown.what, "effect": unknown.effect}))
                 .collect();
+            let rests_on: Vec<String> = needs(table, rule).iter().map(Need::assumed).collect();
             serde_json::json!({
                 "family": table.family.as_str(), "table": &*table.name, "chain": &*chain.name, "n": rule.n, "text": rule.text,
                 "file": &*rule.place.file, "line": rule.place.line, "remarks": remarks, "unknown": unknown,
+                "rests_on": rests_on,
             })
         })
         .collect();

@@ -220,6 +220,7 @@ mod tests {
             packets: 1,
             packets_total: 2,
             rule: "filter FORWARD rule 1".into(),
+            between_others: false,
         };
         let ruleset = RulesetHits {
             name: "fw".into(),

@@ -10,6 +10,9 @@ pub struct Hits {
     pub rulesets: Vec<RulesetHits>,
     /// Packets of the captures that no ruleset was asked about, by reason.
     pub not_replayed: BTreeMap<String, u64>,
+    /// What was assumed of the host and its place in the network, for nobody said it.
+    #[serde(default)]
+    pub assumptions: Vec<String>,
     /// How candidates differ, if there are several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Change>,
@@ -103,6 +106,9 @@ pub struct RuleHits {
     pub findings: Vec<String>,
     pub state: RuleState,
     pub note: String,
+    /// The part of `note` that says what the rule's answer rests on.
+    #[serde(skip)]
+    pub assumed: Vec<String>,
 }
 
 /// A named object.
@@ -180,6 +186,9 @@ pub struct StoppedFlow {
     pub packets_total: u64,
     /// The rule that stopped the first.
     pub rule: String,
+    /// Neither end is the host's own, in the host vantage: the host is no party to it.
+    #[serde(default)]
+    pub between_others: bool,
 }
 
 /// What a layer could do about the findings.

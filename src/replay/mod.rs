@@ -3,7 +3,7 @@
 //! | file | does |
 //! |---|---|
 //! | `skb` | a packet as netfilter sees it |
-//! | `wiring` | which way a packet takes through the host |
+//! | `wiring`, `place` | which way a packet takes through the host; what of that was assumed |
 //! | `defrag`, `conntrack`, `conncount` | fragments, connections and NAT, how many connections there are |
 //! | `world` | what rules share: connections, sets, lists, routes |
 //! | `ipset` | sets that rules ask and change |
@@ -34,6 +34,7 @@ pub mod machine;
 pub mod nft;
 pub mod outcome;
 pub mod output;
+pub mod place;
 pub mod run;
 pub mod signatures;
 pub mod skb;

@@ -6,11 +6,12 @@ use super::hits::{
     ChainHits, Evasion, FindingOutcome, LayerReach, Outcome, RuleHits, RuleState, RulesetHits, StoppedFlow,
 };
 use super::machine::DecidedBy;
+use super::place::Place;
 use super::signatures::{Signature, Split, concerns, unreadable};
 use super::watch::Watched;
 use crate::detect::{Kind, Layer};
 use crate::report::{FindingRecord, Shown};
-use crate::ruleset::lint;
+use crate::ruleset::lint::{self, unseen::needs};
 use crate::ruleset::model::{Body, Rule, Ruleset, Verdict};
 use crate::ruleset::nft::{Expr, Meta, PayloadBase, Statement};
 use crate::ruleset::xt::{Match, Target};
@@ -27,6 +28,8 @@ pub struct Scene<'a> {
     pub flows: &'a Flows,
     /// Names of captures by number.
     pub captures: &'a [String],
+    /// Where the host stands.
+    pub place: &'a Place<'a>,
 }
 
 /// Fills in what the tallies of a candidate say. `splits` are by signature.
@@ -40,6 +43,8 @@ pub fn describe(
     let rules: Vec<&Rule> = ruleset.rules().map(|(_, _, rule)| rule).collect();
     hits.rules = rule_hits(scene, ruleset, candidate);
     apply_lints(ruleset, &mut hits.rules, &mut hits.notes);
+    say_what_was_assumed(scene, ruleset, &mut hits.rules);
+    hits.notes.extend(scene.place.of_ruleset(ruleset));
     hits.chains = candidate.judge.chains();
     hits.objects = candidate.judge.objects();
     hits.verdicts = candidate.verdicts;
@@ -104,6 +109,7 @@ fn rule_hits(scene: &Scene<'_>, ruleset: &Ruleset, candidate: &Candidate) -> Vec
                 findings: ids.map(|finding| finding.id.clone()).collect(),
                 state,
                 note: effects.join("; "),
+                assumed: Vec::new(),
             }
         })
         .collect()
@@ -123,9 +129,25 @@ fn apply_lints(ruleset: &Ruleset, rules: &mut [RuleHits], notes: &mut Vec<String
             lint::Kind::Redundant if rule.state != RuleState::Unknown => rule.state = RuleState::Redundant,
             _ => {}
         }
-        let word = if lint.kind == lint::Kind::Doubtful { "" } else { "always: " };
-        let separator = if rule.note.is_empty() { "" } else { "; " };
-        rule.note = format!("{}{separator}{word}{}", rule.note, lint.message);
+        let word = if lint.kind == lint::Kind::Doubtful { "" } else { "provably: " };
+        add_note(rule, &format!("{word}{}", lint.message));
+    }
+}
+
+fn add_note(rule: &mut RuleHits, note: &str) {
+    let separator = if rule.note.is_empty() { "" } else { "; " };
+    rule.note = format!("{}{separator}{note}", rule.note);
+}
+
+/// Beside each rule what its answer rests on that no capture shows.
+fn say_what_was_assumed(scene: &Scene<'_>, ruleset: &Ruleset, rules: &mut [RuleHits]) {
+    for ((table, _, rule), hits) in ruleset.rules().zip(rules) {
+        for need in needs(table, rule) {
+            if let Some(note) = scene.place.assumed(&need) {
+                add_note(hits, &note);
+                hits.assumed.push(note);
+            }
+        }
     }
 }
 
@@ -342,6 +364,7 @@ fn stopped_flows(scene: &Scene<'_>, candidate: &Candidate, names: &Names<'_>) ->
             packets: tally.stopped + tally.unsent,
             packets_total: flow.packets,
             rule: names.of(by),
+            between_others: scene.place.is_between_others(flow),
         });
     }
     lists

@@ -11,6 +11,7 @@ use super::hits::{Hits, RulesetHits};
 use super::kernel::KernelError;
 use super::machine::{Judge, Machine, Settings};
 use super::outcome::{self, Scene};
+use super::place::{Named, Place};
 use super::signatures::{Signature, Splits, signatures};
 use super::skb::Skb;
 use super::watch::{Mark, Watch};
@@ -37,6 +38,8 @@ pub struct Replay<'a> {
     pub findings: &'a [FindingRecord],
     /// Where the host stands, and which backend and sysctls it has.
     pub settings: Settings,
+    /// Interfaces whose names somebody gave.
+    pub named: Named,
     /// Whether a drop has consequences.
     pub mode: Mode,
     /// Who judges.
@@ -95,21 +98,32 @@ pub fn run(replay: &Replay<'_>, progress: &(dyn Fn(u64, Option<u64>) + Sync)) ->
     let mut captures = CaptureSet::open(replay.captures)?;
     let names = captures.names();
     let mut runners = runners(replay, progress)?;
-    let mut common =
-        Common { flows: Flows::default(), watch: Watch::new(replay.findings, &names), left: BTreeMap::new() };
+    let mut common = Common {
+        flows: Flows::default(),
+        watch: Watch::new(replay.findings, &names),
+        left: BTreeMap::new(),
+        through: 0,
+    };
     while let Some((batch, _)) = captures.next_batch(BATCH_FRAMES, BATCH_BYTES) {
         progress(captures.bytes_read(), captures.total_bytes());
         let (subjects, marks) = common.prepare(&batch, &replay.settings);
         runners.par_iter_mut().for_each(|runner| runner.run(&subjects, &marks));
     }
-    let scene =
-        Scene { findings: replay.findings, watched: common.watch.watched(), flows: &common.flows, captures: &names };
+    let place = Place { wiring: &replay.settings.wiring, named: replay.named };
+    let scene = Scene {
+        findings: replay.findings,
+        watched: common.watch.watched(),
+        flows: &common.flows,
+        captures: &names,
+        place: &place,
+    };
     let mut rulesets: Vec<RulesetHits> = runners.iter().map(|runner| runner.describe(&scene)).collect();
     number_equal_names(&mut rulesets);
     compare_engines(&mut rulesets);
     let changes =
         super::compare::changes(&scene, &rulesets, &runners.iter().map(|one| &one.candidate).collect::<Vec<_>>());
-    let hits = Hits { rulesets, not_replayed: common.left, changes };
+    let assumptions = place.assumptions(common.through);
+    let hits = Hits { rulesets, not_replayed: common.left, assumptions, changes };
     Ok(Replayed { hits, flows: common.flows })
 }
 
@@ -118,6 +132,8 @@ struct Common {
     flows: Flows,
     watch: Watch,
     left: BTreeMap<String, u64>,
+    /// Packets that the host forwards.
+    through: u64,
 }
 
 impl Common {
@@ -129,9 +145,12 @@ impl Common {
                 *self.left.entry("no IP packet".to_owned()).or_default() += 1;
                 continue;
             };
-            if let Way::Nowhere(reason) = settings.wiring.way(&skb) {
-                *self.left.entry(reason.to_owned()).or_default() += 1;
-                continue;
+            match settings.wiring.way(&skb) {
+                Way::Nowhere(reason) => {
+                    *self.left.entry(reason.to_owned()).or_default() += 1;
+                    continue;
+                }
+                way => self.through += u64::from(matches!(way, Way::Through { .. })),
             }
             let part = self.flows.add(&skb, frame.stamp);
             let payload = found.packet.get(part.payload as usize..skb.bytes.len()).unwrap_or_default();

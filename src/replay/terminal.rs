@@ -21,6 +21,9 @@ pub fn summary(hits: &Hits, findings: &[FindingRecord], verbose: bool) -> String
 }
 
 fn write_summary(out: &mut String, hits: &Hits, findings: &[FindingRecord], verbose: bool) -> fmt::Result {
+    for assumption in &hits.assumptions {
+        writeln!(out, "Assumed: {}", safe_text(assumption))?;
+    }
     for ruleset in &hits.rulesets {
         write_ruleset(out, ruleset, findings, verbose)?;
     }
@@ -66,6 +69,7 @@ fn write_ruleset(out: &mut String, ruleset: &RulesetHits, findings: &[FindingRec
     }
     rest(out, ruleset.evasions.len())?;
     write_rules(out, ruleset, verbose)?;
+    write_assumed(out, ruleset)?;
     for note in ruleset.notes.iter().take(MOST_LINES) {
         writeln!(out, "  Note     {}", safe_text(note))?;
     }
@@ -123,9 +127,13 @@ fn write_outcomes(out: &mut String, ruleset: &RulesetHits, findings: &[FindingRe
 }
 
 fn write_hurt(out: &mut String, ruleset: &RulesetHits) -> fmt::Result {
+    let others = match ruleset.collateral.iter().filter(|flow| flow.between_others).count() {
+        0 => String::new(),
+        number => format!(" ({} of them between others: neither end is --local)", units::count(number as u64)),
+    };
     writeln!(
         out,
-        "  Hurt     {} without any finding; {} whose findings say only that others could read them",
+        "  Hurt     {} without any finding{others}; {} whose findings say only that others could read them",
         units::counted(ruleset.collateral.len() as u64, "conversation"),
         units::count(ruleset.exposed.len() as u64)
     )?;
@@ -163,6 +171,26 @@ fn write_rules(out: &mut String, ruleset: &RulesetHits, verbose: bool) -> fmt::R
     let shown = || ruleset.rules.iter().filter(|rule| doubtful.contains(&rule.state));
     shown().take(MOST_LINES).try_for_each(|rule| write_rule(out, rule))?;
     rest(out, shown().count())
+}
+
+/// What answers of rules rest on, and which rules.
+fn write_assumed(out: &mut String, ruleset: &RulesetHits) -> fmt::Result {
+    const MOST_PLACES: usize = 4;
+    let mut by_word: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for rule in &ruleset.rules {
+        for word in &rule.assumed {
+            by_word.entry(word).or_default().push(format!("{}:{}", rule.file, rule.line));
+        }
+    }
+    for (word, places) in by_word.iter().take(MOST_LINES) {
+        let more = match places.len().saturating_sub(MOST_PLACES) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let shown = places.get(..MOST_PLACES).unwrap_or(places).join(", ");
+        writeln!(out, "  Assumed  {} ({}{more})", safe_text(word), safe_text(&shown))?;
+    }
+    rest(out, by_word.len())
 }
 
 fn write_rule(out: &mut String, rule: &RuleHits) -> fmt::Result {

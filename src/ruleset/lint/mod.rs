@@ -5,6 +5,7 @@
 
 mod cover;
 mod doubts;
+pub mod unseen;
 
 use super::model::{Base, Body, Chain, ChainId, Policy, Rule, Ruleset, Table, Verdict};
 use super::nft::Statement;
