@@ -65,7 +65,7 @@ pub struct FlowTally {
 }
 
 /// What came of a finding's evidence.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct FindingTally {
     /// Payload bytes from first to last evidence frame that arrived.
     pub bytes_passed: u64,
@@ -75,6 +75,8 @@ pub struct FindingTally {
     pub stopped: u32,
     /// The first packet of it that did not arrive: stopped itself, or for want of an earlier one.
     pub first_stop: Option<(Stamp, Option<DecidedBy>)>,
+    /// The rules that had counted that packet.
+    pub way: Vec<u32>,
     /// A rule with a part that is not modelled might have stopped it.
     pub doubtful: bool,
 }
@@ -194,7 +196,10 @@ impl Candidate {
             tally.bytes_passed += u64::from(subject.skb.len.saturating_sub(subject.part.payload));
             tally.arrived += u32::from(mark.evidence);
         } else {
-            tally.first_stop.get_or_insert((subject.stamp, by));
+            if tally.first_stop.is_none() {
+                tally.first_stop = Some((subject.stamp, by));
+                tally.way.clone_from(&self.hits);
+            }
             tally.stopped += u32::from(mark.evidence);
         }
     }

@@ -111,6 +111,13 @@ pub struct RuleHits {
     pub assumed: Vec<String>,
 }
 
+impl RuleHits {
+    /// Where it stands, for a sentence.
+    pub fn place(&self) -> String {
+        format!("{} {} rule {} ({}:{})", self.table, self.chain, self.n, self.file, self.line)
+    }
+}
+
 /// A named object.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 #[allow(missing_docs)] // the contract's words

@@ -11,7 +11,8 @@
 //! | `machine` | hooks, chains and counters: a host with a ruleset loaded |
 //! | `flows`, `watch`, `enforce` | conversations, evidence, what cannot have happened after a drop |
 //! | `candidate`, `run` | one ruleset under test; captures through all of them |
-//! | `outcome`, `signatures`, `compare`, `expect` | what it means: findings, harm, blindness, differences, the gate |
+//! | `outcome`, `rule_states`, `layers` | what it means: findings, harm, rules that do not matter, what a layer could do |
+//! | `signatures`, `compare`, `expect` | blindness, differences, the gate |
 //! | `hits`, `output`, `terminal` | `hits.json`, the table, the summary |
 //! | `kernel`, `engine` | the same packets through the real kernel; compared with the model |
 //!
@@ -30,11 +31,13 @@ pub mod hits;
 pub mod ipset;
 mod jhash;
 pub mod kernel;
+mod layers;
 pub mod machine;
 pub mod nft;
 pub mod outcome;
 pub mod output;
 pub mod place;
+mod rule_states;
 pub mod run;
 pub mod signatures;
 pub mod skb;

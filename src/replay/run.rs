@@ -22,7 +22,6 @@ use crate::report::FindingRecord;
 use crate::ruleset::load::Loaded;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// Frames and bytes of a batch.
 const BATCH_FRAMES: usize = 16_384;
@@ -171,7 +170,7 @@ fn runners<'a>(
     let packets = if replay.engine == Engine::Model { Vec::new() } else { packets_for_kernel(replay)? };
     for loaded in replay.rulesets {
         if replay.engine != Engine::Kernel {
-            let machine = Machine::new(Arc::clone(&loaded.ruleset), &replay.settings);
+            let machine = Machine::audited(&loaded.ruleset, &replay.settings);
             // The kernel judges packets as captured; only so can the two be compared.
             let mode = if replay.engine == Engine::Both { Mode::Observe } else { replay.mode };
             runners.push(Runner::new(loaded, "model", Box::new(machine), mode, replay.findings.len()));

@@ -55,6 +55,7 @@ fn write_ruleset(out: &mut String, ruleset: &RulesetHits, findings: &[FindingRec
         }
     )?;
     write_outcomes(out, ruleset, findings)?;
+    write_layers(out, ruleset)?;
     write_hurt(out, ruleset)?;
     for evasion in ruleset.evasions.iter().take(MOST_LINES) {
         let (rule, note) = (safe_text(&evasion.rule), &evasion.note);
@@ -124,6 +125,26 @@ fn write_outcomes(out: &mut String, ruleset: &RulesetHits, findings: &[FindingRe
         writeln!(out, "    {:>6} {kind:<26} {word}: {}", units::count(count), safe_text(reason))?;
     }
     rest(out, total)
+}
+
+/// What a rule of each layer could do, beside what these rules do there.
+fn write_layers(out: &mut String, ruleset: &RulesetHits) -> fmt::Result {
+    if ruleset.findings.is_empty() {
+        return Ok(());
+    }
+    let sees = [("ip", "addresses"), ("transport", "ports, state"), ("application", "content")];
+    for (at, (layer, what)) in sees.into_iter().enumerate() {
+        let Some(reach) = ruleset.layers.get(layer) else { continue };
+        writeln!(
+            out,
+            "  {:<8} {what:<12} could stop {} at best, {} of them without hurting others; these rules stop {} there",
+            if at == 0 { "Layers" } else { "" },
+            units::count(reach.stoppable),
+            units::count(reach.stoppable_unharmed),
+            units::count(reach.stopped)
+        )?;
+    }
+    Ok(())
 }
 
 fn write_hurt(out: &mut String, ruleset: &RulesetHits) -> fmt::Result {

@@ -11,6 +11,7 @@ use super::model::{Base, Body, Chain, ChainId, Policy, Rule, Ruleset, Table, Ver
 use super::nft::Statement;
 use super::xt::Target;
 use cover::{covers, is_disjoint};
+pub use cover::{is_pure, only_judges};
 use std::collections::BTreeSet;
 
 /// What is wrong with a rule, or with a ruleset.
