@@ -4,6 +4,7 @@ use super::analyze::CaseArguments;
 use super::progress::Progress;
 use super::{Common, Failure, Status};
 use crate::analyze::{self, Case};
+use crate::capture::Spool;
 use crate::replay::candidate::Mode;
 use crate::replay::expect::Expectations;
 use crate::replay::hits::Hits;
@@ -125,12 +126,15 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<Status, Failure> {
         .map_err(|error| input(&error))?;
     let expectations =
         arguments.expect.as_deref().map(Expectations::load).transpose().map_err(|error| input(&error))?;
-    let options = arguments.case.options(common)?;
+    let mut options = arguments.case.options(common)?;
+    // Captures are read twice or more: first for findings, then for the rules.
+    options.kept = Spool::of(&options.captures).map_err(|error| input(&error))?;
     let settings = settings(arguments, &options)?;
     let progress = Progress::new(common.quiet || common.no_progress || common.json);
     let case = analyze::run(&options, &|done, total| progress.update(done, total)).map_err(super::analyze::failure)?;
     let replay = Replay {
         captures: &options.captures,
+        kept: &options.kept,
         rulesets: &rulesets,
         findings: &case.findings,
         settings,

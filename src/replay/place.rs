@@ -74,6 +74,11 @@ impl Place<'_> {
 
     /// What is odd about a ruleset in this place.
     pub fn of_ruleset(&self, ruleset: &Ruleset) -> Option<String> {
+        if ruleset.rules().next().is_none() {
+            return Some(
+                "there is no rule in it: the policies of its chains decide, and sets alone do nothing".to_owned(),
+            );
+        }
         let bases = ruleset.tables.iter().flat_map(|table| &table.chains);
         let hooks: BTreeSet<Hook> = bases
             .filter(|chain| !chain.rules.is_empty())

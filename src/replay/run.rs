@@ -16,7 +16,7 @@ use super::signatures::{Signature, Splits, signatures};
 use super::skb::Skb;
 use super::watch::{Mark, Watch};
 use super::wiring::Way;
-use crate::capture::{Batch, CaptureError, CaptureSet, Frame};
+use crate::capture::{Batch, CaptureError, CaptureSet, Frame, Spool};
 use crate::packet::{Outer, outer};
 use crate::report::FindingRecord;
 use crate::ruleset::load::Loaded;
@@ -31,6 +31,8 @@ const BATCH_BYTES: usize = 32 << 20;
 pub struct Replay<'a> {
     /// Files, folders, patterns.
     pub captures: &'a [String],
+    /// What was kept of those that can be read only once.
+    pub kept: &'a Spool,
     /// Candidates.
     pub rulesets: &'a [Loaded],
     /// Findings of these captures.
@@ -94,7 +96,7 @@ pub struct Replayed {
 
 /// Runs the captures through the candidates. `progress` is told bytes read and bytes in all.
 pub fn run(replay: &Replay<'_>, progress: &(dyn Fn(u64, Option<u64>) + Sync)) -> Result<Replayed, ReplayError> {
-    let mut captures = CaptureSet::open(replay.captures)?;
+    let mut captures = CaptureSet::open_again(replay.captures, replay.kept)?;
     let names = captures.names();
     let mut runners = runners(replay, progress)?;
     let mut common = Common {
@@ -189,7 +191,7 @@ fn runners<'a>(
 const KERNEL_BYTES: usize = 2 << 30;
 
 fn packets_for_kernel(replay: &Replay<'_>) -> Result<Vec<Kept>, ReplayError> {
-    let mut captures = CaptureSet::open(replay.captures)?;
+    let mut captures = CaptureSet::open_again(replay.captures, replay.kept)?;
     let (mut packets, mut bytes) = (Vec::new(), 0usize);
     while let Some((batch, _)) = captures.next_batch(BATCH_FRAMES, BATCH_BYTES) {
         for frame in (0..batch.len()).filter_map(|index| batch.frame(index)) {

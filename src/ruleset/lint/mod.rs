@@ -78,7 +78,8 @@ fn reached_chains(table: &Table) -> BTreeSet<ChainId> {
     reached
 }
 
-fn jumps(table: &Table, rule: &Rule) -> Vec<ChainId> {
+/// Chains that a rule may lead into.
+pub fn jumps(table: &Table, rule: &Rule) -> Vec<ChainId> {
     let of = |verdict: &Verdict| match verdict {
         Verdict::Jump(chain) | Verdict::Goto(chain) => Some(*chain),
         _ => None,

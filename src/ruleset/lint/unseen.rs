@@ -6,6 +6,9 @@ use super::super::model::{Body, Rule, Table};
 use super::super::nft::{Ct, Expr, Meta, ObjectBody, ObjectKind, Set, Statement, Value};
 use super::super::xt::{ConnTrack, IfName, Match, RuleBody, Statistic, Target};
 
+const LOOPBACK: &str = "lo";
+const OF_LOOPBACK: &str = "interface lo: what the host says to itself is not replayed";
+
 /// Something that a rule's answer rests on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Need {
@@ -33,6 +36,7 @@ impl Need {
     /// [`Need::of_interface`] says more.
     pub fn assumed(&self) -> String {
         match self {
+            Self::Interface { name, .. } if name == LOOPBACK => OF_LOOPBACK.to_owned(),
             Self::Interface { name, ending } => {
                 let ending = ending.map(String::from).unwrap_or_default();
                 format!("interface {name}{ending}: a capture does not name it, --iface does")
@@ -47,8 +51,8 @@ impl Need {
 
     /// Of the name of an interface, when packets come and go by `known` ones, each given by somebody or assumed.
     pub fn of_interface(name: &str, ending: Option<char>, known: &[(&str, bool)]) -> Option<String> {
-        if name == "lo" {
-            return Some("interface lo: what the host says to itself is not replayed".to_owned());
+        if name == LOOPBACK {
+            return Some(OF_LOOPBACK.to_owned());
         }
         let shown = format!("{name}{}", ending.map(String::from).unwrap_or_default());
         let fits = |known: &&(&str, bool)| if ending.is_some() { known.0.starts_with(name) } else { known.0 == name };
