@@ -77,6 +77,8 @@ pub struct FindingTally {
     pub first_stop: Option<(Stamp, Option<DecidedBy>)>,
     /// The rules that had counted that packet.
     pub way: Vec<u32>,
+    /// The last rule that counted the first evidence packet which arrived.
+    pub passed_by: Option<u32>,
     /// A rule with a part that is not modelled might have stopped it.
     pub doubtful: bool,
 }
@@ -194,6 +196,9 @@ impl Candidate {
         tally.doubtful |= self.judge.last_was_doubtful();
         if fate.arrived() {
             tally.bytes_passed += u64::from(subject.skb.len.saturating_sub(subject.part.payload));
+            if mark.evidence && tally.arrived == 0 {
+                tally.passed_by = self.hits.last().copied();
+            }
             tally.arrived += u32::from(mark.evidence);
         } else {
             if tally.first_stop.is_none() {

@@ -170,6 +170,9 @@ pub struct FindingOutcome {
     pub bytes_passed: u64,
     /// For `missed` the reason of the contract; else the rule that stopped it.
     pub reason: String,
+    /// For `missed`: more of the reason, such as the rule that let the evidence through.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detail: String,
 }
 
 /// A conversation of which packets were stopped.

@@ -85,12 +85,9 @@ fn finding_outcomes(
     let all = scene.findings.iter().zip(scene.watched).zip(&candidate.findings);
     all.map(|((finding, watched), tally)| {
         let outcome = outcome(tally);
-        let reason = match outcome {
-            Outcome::Missed => missed(scene, rules, candidate, signatures, (finding, watched, tally)),
-            _ => tally.first_stop.and_then(|(_, by)| by).map_or_else(
-                || stop_of(scene, candidate, watched).map_or_else(String::new, |stop| names.of(stop.first.1)),
-                |by| names.of(by),
-            ),
+        let (reason, detail) = match outcome {
+            Outcome::Missed => missed(scene, rules, candidate, signatures, names, (finding, watched, tally)),
+            _ => (stopper(scene, candidate, names, (watched, tally)), String::new()),
         };
         FindingOutcome {
             id: finding.id.clone(),
@@ -98,9 +95,21 @@ fn finding_outcomes(
             frame: tally.first_stop.map(|(stamp, _)| stamp.frame),
             bytes_passed: if outcome == Outcome::Stopped { 0 } else { tally.bytes_passed },
             reason,
+            detail,
         }
     })
     .collect()
+}
+
+/// What stopped a finding: its first packet that was stopped or, if that was never sent, its conversation's.
+fn stopper(
+    scene: &Scene<'_>,
+    candidate: &Candidate,
+    names: &Names<'_>,
+    (watched, tally): (&Watched, &FindingTally),
+) -> String {
+    let of_flow = || stop_of(scene, candidate, watched).map(|stop| stop.first.1);
+    tally.first_stop.and_then(|(_, by)| by).or_else(of_flow).map_or_else(String::new, |by| names.of(by))
 }
 
 /// Stopped if nothing of the evidence arrived before the first packet that did not.
@@ -119,39 +128,56 @@ pub(super) fn stop_of<'a>(scene: &Scene<'_>, candidate: &'a Candidate, watched: 
     candidate.flows.get(&flow)
 }
 
-/// Why nothing stopped it, in the words of the contract.
+/// Why nothing stopped it, in the words of the contract, and what more there is to say.
 fn missed(
     scene: &Scene<'_>,
     rules: &[&Rule],
     candidate: &Candidate,
     signatures: &[Signature],
+    names: &Names<'_>,
     (finding, watched, tally): (&FindingRecord, &Watched, &FindingTally),
-) -> String {
+) -> (String, String) {
+    let said = |reason: &str, detail: String| (reason.to_owned(), detail);
     let Some(flow) = watched.flow.and_then(|flow| scene.flows.get(flow)) else {
-        return "its packets were not replayed".to_owned();
+        let why = "no rule for IP packets sees its packets: see not_replayed";
+        return said("another layer", why.to_owned());
     };
     if tally.doubtful {
-        return "unknown match".to_owned();
+        return said("unknown match", "a rule would stop it but for a part that is not modelled".to_owned());
     }
-    let stopped_later = stop_of(scene, candidate, watched)
-        .is_some_and(|stop| watched.last.is_some_and(|last| stop.last.0.order() > last.order()));
-    if stopped_later {
-        return "matched after the fact".to_owned();
+    let by_content = finding.layer == Layer::Application;
+    if by_content && let Some(split) = signatures.iter().find(|one| stops(rules, one.rule) && is_split(watched, one)) {
+        return said("signature split over packets", names.rule(split.rule));
     }
-    if finding.layer == Layer::Application {
-        match unreadable(finding, watched, flow) {
-            Unreadable::Encrypted => return "encrypted".to_owned(),
-            Unreadable::Compressed => return "compressed".to_owned(),
-            Unreadable::No => {}
+    let passed = || match tally.passed_by {
+        Some(rule) if rules.get(rule as usize).is_some_and(|rule| is_accept(rule)) => {
+            format!("let through by {}", names.rule(rule))
         }
-        if signatures.iter().any(|one| stops(rules, one.rule) && is_split(watched, one)) {
-            return "signature split over packets".to_owned();
-        }
-        if !rules.iter().any(|rule| is_stop(rule) && layer_of(rule) == Layer::Application) {
-            return "another layer".to_owned();
-        }
+        _ => "let through by the policy".to_owned(),
+    };
+    match unreadable(finding, watched, flow) {
+        Unreadable::Encrypted if by_content => return said("encrypted", passed()),
+        Unreadable::Compressed if by_content => return said("compressed", passed()),
+        _ => {}
     }
-    "no rule matched".to_owned()
+    let later = stop_of(scene, candidate, watched)
+        .filter(|stop| watched.last.is_some_and(|last| stop.last.0.order() > last.order()));
+    if let Some(later) = later {
+        return said("matched after the fact", names.of(later.last.1));
+    }
+    if by_content && !rules.iter().any(|rule| is_stop(rule) && layer_of(rule) == Layer::Application) {
+        return said("another layer", "no rule that stops packets looks at content".to_owned());
+    }
+    said("no rule matched", passed())
+}
+
+fn is_accept(rule: &Rule) -> bool {
+    match &rule.body {
+        Body::Xt(body) => matches!(body.target, Target::Verdict(Verdict::Accept)),
+        Body::Nft(statements) => statements
+            .iter()
+            .any(|one| matches!(one, Statement::Verdict(Verdict::Accept) | Statement::VerdictMap { .. })),
+    }
 }
 
 /// Why no rule can read the evidence of a finding.

@@ -109,20 +109,21 @@ fn write_outcomes(out: &mut String, ruleset: &RulesetHits, findings: &[FindingRe
         units::count(count(Outcome::Late)),
         units::count(count(Outcome::Missed)),
     )?;
-    let mut groups: BTreeMap<(Outcome, &str, &str), (u64, u64)> = BTreeMap::new();
+    let mut groups: BTreeMap<(Outcome, &str, &str, &str), (u64, u64)> = BTreeMap::new();
     for (finding, outcome) in findings.iter().zip(&ruleset.findings) {
-        let group = groups.entry((outcome.outcome, finding.kind.name(), &outcome.reason)).or_default();
+        let group = groups.entry((outcome.outcome, finding.kind.name(), &outcome.reason, &outcome.detail)).or_default();
         group.0 += 1;
         group.1 += outcome.bytes_passed;
     }
     let total = groups.len();
-    for ((outcome, kind, reason), (count, bytes)) in groups.into_iter().take(MOST_LINES) {
+    for ((outcome, kind, reason, detail), (count, bytes)) in groups.into_iter().take(MOST_LINES) {
         let word = match outcome {
             Outcome::Stopped => "stopped".to_owned(),
             Outcome::Late => format!("late, {} had passed", units::bytes(bytes)),
             Outcome::Missed => "missed".to_owned(),
         };
-        writeln!(out, "    {:>6} {kind:<26} {word}: {}", units::count(count), safe_text(reason))?;
+        let detail = if detail.is_empty() { String::new() } else { format!(" ({})", safe_text(detail)) };
+        writeln!(out, "    {:>6} {kind:<26} {word}: {}{detail}", units::count(count), safe_text(reason))?;
     }
     rest(out, total)
 }
