@@ -10,11 +10,11 @@ use crate::replay::expect::Expectations;
 use crate::replay::hits::Hits;
 use crate::replay::machine::Settings;
 use crate::replay::place::Named;
-use crate::replay::run::{self, Engine, Replay, Replayed};
+use crate::replay::run::{self, Engine, Replay, ReplayError, Replayed};
 use crate::replay::wiring::{Vantage, Wiring};
 use crate::replay::world::Routes;
 use crate::replay::xt::Backend;
-use crate::replay::{output, terminal};
+use crate::replay::{kernel, output, terminal};
 use crate::ruleset::load::{self, Loaded};
 use clap::ValueEnum;
 use std::io::Write;
@@ -126,6 +126,9 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<Status, Failure> {
         .map_err(|error| input(&error))?;
     let expectations =
         arguments.expect.as_deref().map(Expectations::load).transpose().map_err(|error| input(&error))?;
+    if arguments.engine != EngineName::Model {
+        kernel::available().map_err(|error| input(&ReplayError::from(error)))?;
+    }
     let mut options = arguments.case.options(common)?;
     // Captures are read twice or more: first for findings, then for the rules.
     options.kept = Spool::of(&options.captures).map_err(|error| input(&error))?;

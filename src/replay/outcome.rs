@@ -153,7 +153,8 @@ fn missed(
         Some(rule) if rules.get(rule as usize).is_some_and(|rule| is_accept(rule)) => {
             format!("let through by {}", names.rule(rule))
         }
-        _ => "let through by the policy".to_owned(),
+        Some(_) => "let through by the policy".to_owned(),
+        None => unseen_by(candidate, flow).unwrap_or_else(|| "let through by the policy".to_owned()),
     };
     match unreadable(finding, watched, flow) {
         Unreadable::Encrypted if by_content => return said("encrypted", passed()),
@@ -169,6 +170,17 @@ fn missed(
         return said("another layer", "no rule that stops packets looks at content".to_owned());
     }
     said("no rule matched", passed())
+}
+
+/// Rules of one version do not see packets of the other.
+fn unseen_by(candidate: &Candidate, flow: &Flow) -> Option<String> {
+    let (own, name) = if flow.orig.is_ipv6() { ("ip6", "IPv6") } else { ("ip", "IPv4") };
+    let sees = candidate
+        .judge
+        .chains()
+        .iter()
+        .any(|chain| chain.family != "ip" && chain.family != "ip6" || chain.family == own);
+    (!sees).then(|| format!("no table sees {name}"))
 }
 
 fn is_accept(rule: &Rule) -> bool {

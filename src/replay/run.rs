@@ -123,7 +123,11 @@ pub fn run(replay: &Replay<'_>, progress: &(dyn Fn(u64, Option<u64>) + Sync)) ->
     compare_engines(&mut rulesets);
     let changes =
         super::compare::changes(&scene, &rulesets, &runners.iter().map(|one| &one.candidate).collect::<Vec<_>>());
-    let assumptions = place.assumptions(common.through);
+    let mut assumptions = place.assumptions(common.through);
+    if replay.engine != Engine::Model && replay.mode == Mode::Enforce {
+        let why = "a kernel judges every packet as captured: observe instead of enforce, for the model beside it too";
+        assumptions.push(why.to_owned());
+    }
     let hits = Hits { rulesets, not_replayed: common.left, assumptions, changes };
     Ok(Replayed { hits, flows: common.flows })
 }
@@ -261,10 +265,14 @@ impl<'a> Runner<'a> {
     }
 }
 
-/// Two candidates of one name would be told apart by nobody.
+/// Two candidates of one name would be told apart by nobody. Beside a model, the kernel's entry says so.
 fn number_equal_names(rulesets: &mut [RulesetHits]) {
     let mut used: BTreeMap<String, u32> = BTreeMap::new();
+    let has_model = rulesets.iter().any(|ruleset| ruleset.engine == "model");
     for ruleset in rulesets {
+        if has_model && ruleset.engine == "kernel" {
+            ruleset.name.push_str("-kernel");
+        }
         let count = used.entry(ruleset.name.clone()).or_default();
         *count += 1;
         if *count > 1 {
