@@ -155,7 +155,7 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<Status, Failure> {
     let replayed = run::run(&replay, &|done, total| progress.update(done, total));
     progress.finish();
     let replayed = replayed.map_err(|error| input(&error))?;
-    output::write(&case.folder, &replayed.hits, options.formats).map_err(|error| input(&error))?;
+    output::write(&case.folder, &replayed.hits, &case.findings, options.formats).map_err(|error| input(&error))?;
     let failures = expectations.map_or_else(Vec::new, |all| all.check(&replayed.hits, &replayed.flows, &case.findings));
     print(common, &case, &replayed, &failures);
     Ok(if failures.is_empty() { Status::Done } else { Status::GateFailed })

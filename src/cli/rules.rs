@@ -224,3 +224,24 @@ fn json(loaded: &Loaded, lints: &[Lint]) -> String {
     let value = serde_json::json!({"name": loaded.name, "files": files, "tables": tables, "rules": rules, "remarks": whole, "notes": notes});
     format!("{value:#}\n")
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // tests
+    use super::*;
+
+    fn told(files: &str, verbose: bool) -> String {
+        let loaded = load::load(files).unwrap();
+        describe(&loaded, &lint::lint(&loaded.ruleset), verbose)
+    }
+
+    #[test]
+    fn mistakes_of_somebody_in_a_hurry() {
+        insta::assert_snapshot!(told("rulesets/in-a-hurry.rules", false));
+    }
+
+    #[test]
+    fn a_sound_set_is_told_as_a_whole() {
+        insta::assert_snapshot!(told("rulesets/ejabberd-cluster.rules,rulesets/ejabberd-cluster.ipset", true));
+    }
+}

@@ -13,7 +13,7 @@
 //! | `candidate`, `run` | one ruleset under test; captures through all of them |
 //! | `outcome`, `rule_states`, `layers` | what it means: findings, harm, rules that do not matter, what a layer could do |
 //! | `signatures`, `compare`, `expect` | blindness, differences, the gate |
-//! | `hits`, `output`, `terminal` | `hits.json`, the table, the summary |
+//! | `hits`, `output`, `page`, `terminal` | `hits.json`, the table, the section of the report, the summary |
 //! | `kernel`, `engine` | the same packets through the real kernel; compared with the model |
 //!
 //! Time is capture time everywhere.
@@ -36,6 +36,7 @@ pub mod machine;
 pub mod nft;
 pub mod outcome;
 pub mod output;
+mod page;
 pub mod place;
 mod rule_states;
 pub mod run;

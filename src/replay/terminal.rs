@@ -216,13 +216,7 @@ fn write_assumed(out: &mut String, ruleset: &RulesetHits) -> fmt::Result {
 }
 
 fn write_rule(out: &mut String, rule: &RuleHits) -> fmt::Result {
-    let state = match rule.state {
-        RuleState::Hit => "hit",
-        RuleState::NeverHit => "never hit",
-        RuleState::Shadowed => "shadowed",
-        RuleState::Redundant => "redundant",
-        RuleState::Unknown => "unknown",
-    };
+    let state = rule.state.word();
     let place = format!("{}:{}", rule.file, rule.line);
     let text = shortened(&rule.text, TEXT_CHARS);
     let counts = format!("{:>8} {:>10}", units::count(rule.packets), units::bytes(rule.bytes));
@@ -274,3 +268,6 @@ impl FindingOutcome {
         self.outcome == Outcome::Stopped
     }
 }
+
+#[cfg(test)]
+mod tests;
