@@ -3,6 +3,7 @@
 use super::progress::Progress;
 use super::{Common, Failure, Status};
 use crate::analyze::{self, AnalyzeError, Case, Options};
+use crate::capture::Spool;
 use crate::detect::{Settings, Severity};
 use crate::policy::Policy;
 use crate::report::{Formats, terminal};
@@ -112,6 +113,7 @@ impl CaseArguments {
         Ok(Options {
             unused_keys: (self.keylog.len() + self.rsa_key.len()) as u64,
             captures: self.captures.clone(),
+            kept: Spool::default(),
             output: self.output.clone(),
             force: self.force,
             settings: Settings { policy, cookie_words, known_cookies: self.known_cookies()?, quote_chars: QUOTE_CHARS },

@@ -79,7 +79,7 @@ pub(super) fn masker() -> Masker {
     Masker::new(false, [7; 16])
 }
 
-pub(super) fn case() -> (CaseInfo, Vec<FindingRecord>) {
+pub(crate) fn case() -> (CaseInfo, Vec<FindingRecord>) {
     let records = records(&findings(), &masker(), &["01.pcap".to_owned()]);
     let mut info =
         CaseInfo::new(["jabberscope", "analyze", "captures", "-o", "reports/demo"].map(str::to_owned).into());
