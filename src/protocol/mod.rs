@@ -9,11 +9,13 @@ pub mod dns;
 pub mod epmd;
 pub mod erldist;
 pub mod http;
+mod inflate;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod text;
 pub mod tls;
 pub mod xmpp;
+mod zlib;
 
 pub use crate::flow::{Chunk, End, Gap};
 pub use conversation::Conversation;

@@ -55,8 +55,8 @@ impl Session {
         let from_client = self.is_from_client(direction) == Some(true);
         match (namespace, name) {
             // What only a server may say has no meaning from a client: it must not blind who reads along.
-            (ns::STREAMS, "features" | "error") | (ns::TLS, "proceed" | "failure") | (ns::COMPRESS, _)
-                if from_client => {}
+            (ns::STREAMS, "features" | "error") | (ns::TLS, "proceed" | "failure") if from_client => {}
+            (ns::COMPRESS, "compressed" | "failure") if from_client => {}
             (ns::SASL, "challenge" | "success" | "failure") if from_client => {}
             (ns::STREAMS, "features") => {
                 self.client_is(direction.reversed());
@@ -75,8 +75,15 @@ impl Session {
                 return Reaction::Tls;
             }
             (ns::TLS, "failure") => self.starttls_requested = false,
-            (ns::COMPRESS, "compressed") => {
+            (ns::COMPRESS, "compress") => {
+                self.client_is(direction);
+                self.compression_requested = true;
+            }
+            (ns::COMPRESS, "failure") => self.compression_requested = false,
+            // Once: what is compressed cannot be compressed again.
+            (ns::COMPRESS, "compressed") if self.compression.is_none() => {
                 self.client_is(direction.reversed());
+                self.compression_requested = false;
                 self.compression = Some("zlib");
                 return Reaction::Compressed;
             }
