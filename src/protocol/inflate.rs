@@ -76,6 +76,11 @@ impl Inflater {
         Self { state, spent: Spent::default() }
     }
 
+    /// The same, with what came before it charged to it.
+    pub fn after(self, spent: Spent) -> Self {
+        Self { spent, ..self }
+    }
+
     /// Behind a flush in the middle of a stream. What the window held before is not known: what refers to it comes out
     /// as NUL, which text does not have. `spent` is what came before: losing bytes must not lift the bounds.
     pub fn resumed(spent: Spent) -> Self {
@@ -84,8 +89,7 @@ impl Inflater {
         let [low, high] = WINDOW.to_le_bytes();
         inflater.inflate(&[0, low, high, !low, !high], |_| {});
         inflater.inflate(&[0; WINDOW as usize], |_| {});
-        inflater.spent = spent;
-        inflater
+        inflater.after(spent)
     }
 
     /// What was read so far.

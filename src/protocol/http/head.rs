@@ -198,6 +198,11 @@ impl Head {
         lengths.filter_map(|length| length.trim().parse().ok()).next().map(Framing::Length)
     }
 
+    /// The value of the first field of this name.
+    pub(super) fn value(&self, name: &'static str) -> Option<&str> {
+        self.values(name).next()
+    }
+
     fn values(&self, name: &'static str) -> impl DoubleEndedIterator<Item = &str> {
         self.fields.iter().filter(move |(field, _)| field == name).map(|(_, value)| value.as_str())
     }

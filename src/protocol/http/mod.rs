@@ -9,6 +9,7 @@ pub mod event;
 mod exchange;
 mod head;
 mod session;
+mod tunnel;
 
 pub use event::*;
 

@@ -11,6 +11,7 @@ use super::scan::{Defect, Item, Scanner, Step};
 use super::session::{Reaction, Scratch, Session};
 use super::tape::Tape;
 use crate::evidence::{Seen, Stamp};
+use crate::protocol::early::Early;
 use crate::protocol::{Chunk, Decoder, End, Gap, Next, Sink, tls, zlib};
 use std::cell::RefCell;
 
@@ -73,7 +74,7 @@ pub(super) struct XmppDecoder {
     lanes: [Lane; 2],
     session: Session,
     /// Compressed bytes of the client, if they came before the server's consent did.
-    early: Option<Box<zlib::Early>>,
+    early: Option<Box<Early>>,
 }
 
 impl XmppDecoder {
@@ -135,7 +136,7 @@ impl XmppDecoder {
                         Reaction::Continue => {}
                         Reaction::Lost => self.lose(chunk, kind, sink),
                         Reaction::Tls => break self.hand_over_to_tls(end),
-                        Reaction::Compressed => break self.hand_over_to_zlib(end, chunk),
+                        Reaction::Compressed => break self.hand_over_to_zlib(end),
                     }
                 }
             }
@@ -205,9 +206,9 @@ impl XmppDecoder {
     }
 
     /// zlib begins at `consumed`, and with the next byte of the other direction.
-    fn hand_over_to_zlib(&mut self, consumed: usize, chunk: &Chunk<'_>) -> Next {
+    fn hand_over_to_zlib(&mut self, consumed: usize) -> Next {
         self.lanes = Default::default();
-        let early = self.early.take().map(|early| (chunk.direction.reversed(), *early));
+        let early = self.early.take();
         Next::Handover { consumed, to: zlib::start_around(Box::new(std::mem::take(self)), early) }
     }
 
@@ -217,7 +218,7 @@ impl XmppDecoder {
         if self.early.is_none() && !zlib::may_begin(data) {
             return false;
         }
-        let kept = self.early.get_or_insert_default().keep(data, chunk.stamp);
+        let kept = self.early.get_or_insert_with(|| Box::new(Early::new(chunk.direction))).keep(data, chunk.stamp);
         if !kept {
             self.early = None;
         }

@@ -64,6 +64,13 @@ impl Session {
                 let offered = element.children().any(is_starttls);
                 self.offered_starttls = Some(offered || self.offered_starttls == Some(true));
             }
+            // Each message declares its namespaces itself: what `<open/>` declares holds for it alone.
+            (ns::FRAMING, "open") => {
+                self.on_header(&element.tag(), direction);
+                if let Some(bindings) = self.bindings.get_mut(direction.index()) {
+                    *bindings = Bindings::of_framing();
+                }
+            }
             (ns::STREAMS, "error") => self.on_error(element, seen, sink),
             (ns::SASL, name) => self.on_sasl(name, element, seen, sink),
             (ns::TLS, "starttls") => {
