@@ -110,11 +110,14 @@ pub(crate) struct Heard {
     pub within: Vec<Within>,
     /// Mechanism, user and outcome of each login.
     pub logins: Vec<String>,
-    /// Streams: JID, domain, compression, stanzas both ways.
-    pub streams: Vec<(Option<String>, Option<String>, Option<&'static str>, [u64; 2])>,
+    /// Streams in the order of their ends.
+    pub streams: Vec<HeardStream>,
     /// What was skipped.
     pub skipped: Vec<&'static str>,
 }
+
+/// JID, domain, compression, stanzas both ways.
+pub(crate) type HeardStream = (Option<String>, Option<String>, Option<&'static str>, [u64; 2]);
 
 impl Heard {
     /// Bodies of stanzas that have one.

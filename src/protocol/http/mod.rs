@@ -5,6 +5,7 @@
 //! other codings (gzip) are not decoded; RTSP and SIP, which look alike, are told apart by the version.
 
 mod body;
+mod coding;
 pub mod event;
 mod exchange;
 mod head;

@@ -1,6 +1,7 @@
 //! One HTTP connection: which bytes are heads and which are bodies.
 
-use super::body::{Body, Framing, MAX_KEPT, Progress};
+use super::body::{Body, Framing, Progress};
+use super::coding::Kept;
 use super::event::HttpMessage;
 use super::exchange::{Desk, Exchanges};
 use super::head::{self, Head, MAX_HEAD, Start};
@@ -152,7 +153,7 @@ impl Decoder for HttpDecoder {
             match &self.side(direction).state {
                 State::Body(open) => {
                     let ended = open.0.ends_with_connection();
-                    self.finish_body(direction, ended);
+                    self.finish_body(direction, ended, &mut here);
                 }
                 State::Head => {
                     self.cut_head(&mut here);
@@ -260,8 +261,8 @@ impl HttpDecoder {
             }
             Start::Response { status } => self.answer(*status, &head, here),
         };
+        let body = Body::new(framing, Kept::new(head.coding(), self.exchanges.room()));
         let message = HttpMessage { headers: head.fields, frames: (first, here.stamp), ..HttpMessage::default() };
-        let body = Body::new(framing, self.exchanges.room().min(MAX_KEPT));
         self.side(here.direction).state = State::Body(Box::new((body, message)));
         if matches!(framing, Framing::Empty | Framing::Length(0)) {
             self.progress(Progress::Done, here);
@@ -335,8 +336,9 @@ impl HttpDecoder {
             }
         }
         let message = HttpMessage { headers: head.fields, frames: (first, here.stamp), ..HttpMessage::default() };
-        self.side(here.direction).state = State::Body(Box::new((Body::new(Framing::Empty, 0), message)));
-        self.finish_body(here.direction, false);
+        self.side(here.direction).state =
+            State::Body(Box::new((Body::new(Framing::Empty, Kept::new(None, 0)), message)));
+        self.finish_body(here.direction, false, here);
         self.exchanges.report_finished(&mut self.desk(here));
         true
     }
@@ -351,10 +353,10 @@ impl HttpDecoder {
     fn progress(&mut self, progress: Progress, here: &mut Here<'_>) {
         match progress {
             Progress::More => return,
-            Progress::Done => self.finish_body(here.direction, true),
+            Progress::Done => self.finish_body(here.direction, true, here),
             Progress::Broken => {
                 here.sink.skipped("http.body", here.stamp);
-                self.finish_body(here.direction, false);
+                self.finish_body(here.direction, false, here);
                 self.side(here.direction).state = State::Lost;
             }
         }
@@ -362,10 +364,12 @@ impl HttpDecoder {
     }
 
     /// Puts the message that was read into its exchange.
-    fn finish_body(&mut self, direction: Direction, ended: bool) {
+    fn finish_body(&mut self, direction: Direction, ended: bool, here: &mut Here<'_>) {
         let State::Body(open) = std::mem::take(&mut self.side(direction).state) else { return };
         let (body, mut message) = *open;
-        body.finish(ended, &mut message);
+        if !body.finish(ended, &mut message) {
+            here.sink.skipped("http.coding", here.stamp);
+        }
         if self.client == Some(direction) {
             self.exchanges.asked(message);
         } else {
