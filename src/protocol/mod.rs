@@ -6,14 +6,19 @@
 
 pub mod conversation;
 pub mod dns;
+mod early;
 pub mod epmd;
 pub mod erldist;
 pub mod http;
+mod inflate;
+mod inside;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod text;
 pub mod tls;
+mod websocket;
 pub mod xmpp;
+mod zlib;
 
 pub use crate::flow::{Chunk, End, Gap};
 pub use conversation::Conversation;
