@@ -109,4 +109,10 @@ tables! {
         "text": Text, "file": Text, "line": Number, "packets": Number, "bytes": Number, "flows": Number,
         "first_frame": Number, "last_frame": Number, "findings": Number, "state": Text, "note": Text,
     ]
+    /// SOCKS 5 requests with what went through.
+    Socks = "socks" [
+        "time": Time, "end_time": Time, "capture": Text, "first_frame": Number, "last_frame": Number, "flow": Text,
+        "src": Text, "dst": Text, "auth": Text, "username": Text, "command": Text, "destination": Text, "reply": Number,
+        "bytestream": Flag, "bytes_out": Number, "bytes_in": Number, "sha256_out": Text, "sha256_in": Text,
+    ]
 }

@@ -9,6 +9,7 @@ pub mod epmd;
 pub mod erldist;
 pub mod flow;
 pub mod http;
+pub mod socks;
 pub mod tls;
 pub mod transfers;
 pub mod xmpp;
@@ -23,5 +24,6 @@ pub fn append(tables: &mut Tables, seen: &Seen<'_>, event: &Event) {
         Event::Tls(event) => tls::append(tables, seen, event),
         Event::Http(event) => http::append(tables, seen, event),
         Event::Text(_) => {}
+        Event::Socks(event) => socks::append(tables, seen, event),
     }
 }
