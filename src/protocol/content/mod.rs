@@ -28,6 +28,8 @@ pub struct FileContent {
     pub sha256: [u8; 32],
     /// Media type by content; `None` for an empty file.
     pub media_type: Option<&'static str>,
+    /// The ending that files of its kind have, where content tells the kind: `exe`, `zip`.
+    pub extension: Option<&'static str>,
     /// What content, or names within an archive, give away.
     pub exposures: Vec<Exposure>,
     /// The bytes lie in the case folder, under their SHA-256.
@@ -93,7 +95,8 @@ impl Intake {
         exposures.extend(self.archive.finish(&self.head));
         exposures.truncate(MAX_EXPOSURES);
         let saved = self.spooled.is_some_and(|spooled| spooled.keep(&hex(&sha256)));
-        FileContent { bytes: self.bytes, sha256, media_type: media_type(&self.head), exposures, saved }
+        let extension = infer::get(&self.head).map(|found| found.extension());
+        FileContent { bytes: self.bytes, sha256, media_type: media_type(&self.head), extension, exposures, saved }
     }
 }
 

@@ -3,8 +3,8 @@
 //! Bytes are hashed where they lie; only the first of them are kept.
 
 use super::event::HttpMessage;
+use crate::protocol::content::{Intake, Spool};
 use memchr::memchr;
-use sha2::{Digest, Sha256};
 
 /// Bytes kept of a body: forms and API calls fit, files are told by their hash.
 pub(super) const MAX_KEPT: usize = 65_536;
@@ -49,24 +49,22 @@ pub(super) struct Body {
     framing: Framing,
     chunk: Chunk,
     line: Vec<u8>,
-    hash: Sha256,
+    intake: Intake,
     kept: Vec<u8>,
     keep: usize,
-    bytes: u64,
     missing: bool,
 }
 
 impl Body {
-    /// A body of which at most `keep` bytes are kept.
-    pub(super) fn new(framing: Framing, keep: usize) -> Self {
+    /// A body of which at most `keep` bytes are kept; all of it goes to the spool, if there is one.
+    pub(super) fn new(framing: Framing, keep: usize, spool: Option<&Spool>) -> Self {
         Self {
             framing,
             chunk: Chunk::Size,
             line: Vec::new(),
-            hash: Sha256::new(),
+            intake: Intake::new(spool.filter(|_| framing != Framing::Empty)),
             kept: Vec::new(),
             keep: keep.min(MAX_KEPT),
-            bytes: 0,
             missing: false,
         }
     }
@@ -115,14 +113,14 @@ impl Body {
     /// What was read, into the message; `ended` tells whether the end of the body was seen.
     pub(super) fn finish(self, ended: bool, message: &mut HttpMessage) {
         message.body = self.kept;
-        message.body_bytes = self.bytes;
-        message.body_sha256 = self.hash.finalize().into();
+        message.content = self.intake.finish();
+        message.body_bytes = message.content.bytes;
+        message.body_sha256 = message.content.sha256;
         message.complete = ended && !self.missing;
     }
 
     fn content(&mut self, data: &[u8]) {
-        self.hash.update(data);
-        self.bytes += data.len() as u64;
+        self.intake.push(data);
         let room = self.keep.saturating_sub(self.kept.len()).min(data.len());
         self.kept.extend_from_slice(data.get(..room).unwrap_or_default());
     }

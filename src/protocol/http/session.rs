@@ -241,7 +241,7 @@ impl HttpDecoder {
             }
         };
         let message = HttpMessage { headers: head.fields, frames: (first, here.stamp), ..HttpMessage::default() };
-        let body = Body::new(framing, self.exchanges.room().min(MAX_KEPT));
+        let body = Body::new(framing, self.exchanges.room().min(MAX_KEPT), here.sink.spool());
         self.side(here.direction).state = State::Body(Box::new((body, message)));
         if matches!(framing, Framing::Empty | Framing::Length(0)) {
             self.progress(Progress::Done, here);
@@ -264,7 +264,7 @@ impl HttpDecoder {
             }
         }
         let message = HttpMessage { headers: head.fields, frames: (first, here.stamp), ..HttpMessage::default() };
-        self.side(here.direction).state = State::Body(Box::new((Body::new(Framing::Empty, 0), message)));
+        self.side(here.direction).state = State::Body(Box::new((Body::new(Framing::Empty, 0, None), message)));
         self.finish_body(here.direction, false);
         self.exchanges.report_finished(&mut self.desk(here));
         true
