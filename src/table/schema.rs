@@ -72,7 +72,8 @@ tables! {
     Transfers = "transfers" [
         "time": Time, "capture": Text, "first_frame": Number, "last_frame": Number, "flow": Text,
         "method": Text, "name": Text, "size": Number, "offered_size": Number, "sha256": Text, "from": Text, "to": Text,
-        "complete": Flag, "relay": Flag, "saved_as": Text,
+        "complete": Flag, "relay": Flag, "saved_as": Text, "media_type": Text, "safe_name": Text, "start": Text,
+        "end": Text, "rate": Number, "src": Text, "dst": Text,
     ]
     /// Erlang port mapper requests with their answers.
     Epmd = "epmd" [
