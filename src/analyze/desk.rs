@@ -2,6 +2,7 @@
 
 use crate::detect::{Finding, Settings, StanzaWatch, stanza_watches};
 use crate::evidence::{Seen, Stamp};
+use crate::protocol::content::Spool;
 use crate::protocol::xmpp::Stanza;
 use crate::protocol::{Event, Record, Sink};
 use crate::report::{TimelineBuilder, TrafficBuilder};
@@ -65,14 +66,15 @@ impl Output {
 /// Takes reports; one a shard, and one for what is read after the shards.
 pub struct Desk {
     watches: Vec<Box<dyn StanzaWatch>>,
+    spool: Option<Spool>,
     /// What was reported since it was last taken.
     pub output: Output,
 }
 
 impl Desk {
-    /// A desk to which nothing was reported. `tables` is the pattern for its rows.
-    pub fn new(settings: &Settings, tables: &Tables) -> Self {
-        Self { watches: stanza_watches(settings), output: Output::new(tables) }
+    /// A desk to which nothing was reported. `tables` is the pattern for its rows; files go to `spool`.
+    pub fn new(settings: &Settings, tables: &Tables, spool: Option<Spool>) -> Self {
+        Self { watches: stanza_watches(settings), spool, output: Output::new(tables) }
     }
 
     /// What was reported since the last call. `spare` is a cleared output to write into next.
@@ -97,6 +99,10 @@ impl Sink for Desk {
 
     fn skipped(&mut self, what: &'static str, stamp: Stamp) {
         note_skipped(&mut self.output.skipped, what, 1, stamp);
+    }
+
+    fn spool(&self) -> Option<&Spool> {
+        self.spool.as_ref()
     }
 }
 

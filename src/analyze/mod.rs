@@ -9,9 +9,10 @@ mod collect;
 mod desk;
 mod shard;
 
-use crate::capture::{CaptureError, CaptureInfo, CaptureSet, Spool};
-use crate::detect::Settings;
+use crate::capture::{self, CaptureError, CaptureInfo, CaptureSet};
+use crate::detect::{Evidence, Settings};
 use crate::flow::Limits;
+use crate::protocol::content::Spool;
 use crate::report::{
     self, CaseFolder, CaseInfo, CaseStats, FindingRecord, Formats, Input, LeftOut, Place, ReportError, Skipped,
     TableWriter,
@@ -20,6 +21,7 @@ use crate::secret::Masker;
 use crate::table::Tables;
 use batch::{DealCounts, Dealer};
 use collect::{Collected, Collector};
+use desk::Desk;
 use rayon::prelude::*;
 use shard::Shard;
 use std::collections::BTreeMap;
@@ -40,7 +42,7 @@ pub struct Options {
     /// Files, folders, patterns, or `-`.
     pub captures: Vec<String>,
     /// What was kept of those that can be read only once, if they will be read again.
-    pub kept: Spool,
+    pub kept: capture::Spool,
     /// Case folder; `None` for `reports/<name of the first capture>`.
     pub output: Option<PathBuf>,
     /// Overwrite a case folder that is there.
@@ -55,6 +57,8 @@ pub struct Options {
     pub formats: Formats,
     /// Write the findings as Suricata's EVE JSON too.
     pub eve: bool,
+    /// Carve the files that moved.
+    pub extract_files: bool,
     /// Threads; `None` for one a core.
     pub threads: Option<usize>,
     /// The command line, for the record.
@@ -108,11 +112,11 @@ fn analyze(options: &Options, progress: &(dyn Fn(u64, Option<u64>) + Sync)) -> R
     let folder = CaseFolder::create(output, options.force)?;
     let masker = Masker::new(options.reveal_secrets, captures.masking_key());
     let tables = Tables::new(masker.clone(), Arc::clone(&names));
-    let mut shards: Vec<Shard> =
-        (0..SHARDS).map(|_| Shard::new(Limits::default(), &options.settings, &tables)).collect();
+    let spool = if options.extract_files { Some(Spool::new(folder.files()?)) } else { None };
+    let desk = || Desk::new(&options.settings, &tables, spool.clone());
+    let mut shards: Vec<Shard> = (0..SHARDS).map(|_| Shard::new(Limits::default(), desk())).collect();
     let mut dealer = Dealer::new(SHARDS);
-    let mut collector =
-        Collector::new(&options.settings, &tables, TableWriter::new(folder.tables()?, options.formats)?);
+    let mut collector = Collector::new(&options.settings, desk(), TableWriter::new(folder.tables()?, options.formats)?);
 
     let mut next = captures.next_batch(BATCH_FRAMES, BATCH_BYTES);
     let (mut last_outputs, mut spares) = (Vec::new(), Vec::new());
@@ -135,6 +139,9 @@ fn analyze(options: &Options, progress: &(dyn Fn(u64, Option<u64>) + Sync)) -> R
     shards.par_iter_mut().for_each(Shard::finish);
     collector.consume(shards.iter_mut().map(|shard| shard.take_output(None)).collect())?;
     let mut collected = collector.finish(&tables)?;
+    if let Some(spool) = &spool {
+        keep_carved(spool, &folder, &mut collected)?;
+    }
     let left_out = captures
         .skipped_inputs()
         .iter()
@@ -144,11 +151,27 @@ fn analyze(options: &Options, progress: &(dyn Fn(u64, Option<u64>) + Sync)) -> R
     let findings = std::mem::take(&mut collected.findings);
     let mut info = case_info(options, &names, &inputs, &dealer.finish(), collected);
     info.left_out = left_out;
+    if let Some(count) = spool.map(|spool| spool.failed()).filter(|count| *count > 0) {
+        info.skipped.insert("files.not-written".to_owned(), Skipped { count, first: None });
+    }
     let findings = report::write_case(&folder, &mut info, &findings, &masker, started)?;
     if options.eve {
         report::write_eve(&folder, &findings)?;
     }
     Ok(Case { folder, info, findings })
+}
+
+/// Of the files that were carved, those that findings name stay: HTTP carries much that is no file, and a relayed file
+/// was carved on each of its connections.
+fn keep_carved(spool: &Spool, folder: &CaseFolder, collected: &mut Collected) -> Result<(), AnalyzeError> {
+    let named = collected.findings.iter().flat_map(|finding| &finding.evidence).filter_map(|evidence| match evidence {
+        ("saved_as", Evidence::Text(path)) => path.strip_prefix("files/").map(str::to_owned),
+        _ => None,
+    });
+    let named = named.collect();
+    spool.keep_only(&named).map_err(ReportError::io("clean", &folder.files()?))?;
+    collected.counts.insert("carved_files", named.len() as u64);
+    Ok(())
 }
 
 /// `reports/` and the name of what was asked for first; a pattern gives way to the first capture that fits it.

@@ -25,6 +25,9 @@ Exit status: 0 done; 1 a finding of --fail-on's severity; 2 wrong usage, or noth
 pub struct Arguments {
     #[command(flatten)]
     case: CaseArguments,
+    /// Carve the files that moved into files/ of the case folder, named by their SHA-256
+    #[arg(long)]
+    extract_files: bool,
     /// Exit with status 1 if there is a finding of this severity or worse: info, low, medium, high, critical
     #[arg(long, value_name = "SEVERITY", value_parser = parse_severity)]
     fail_on: Option<Severity>,
@@ -78,7 +81,7 @@ fn parse_severity(text: &str) -> Result<Severity, String> {
 
 /// Analyses captures and says what was found.
 pub fn run(common: &Common, arguments: &Arguments) -> Result<Status, Failure> {
-    let options = arguments.case.options(common)?;
+    let options = Options { extract_files: arguments.extract_files, ..arguments.case.options(common)? };
     let progress = Progress::new(common.quiet || common.no_progress || common.json);
     let result = analyze::run(&options, &|done, total| progress.update(done, total));
     progress.finish();
@@ -120,6 +123,7 @@ impl CaseArguments {
             reveal_secrets: self.reveal_secrets,
             formats: self.tables.unwrap_or_else(Formats::standard),
             eve: self.eve,
+            extract_files: false,
             threads: common.threads.map(usize::from),
             command_line: Self::command_line(),
         })

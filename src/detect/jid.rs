@@ -79,7 +79,7 @@ impl Detector for Parties {
             }
             XmppEvent::Stream(stream) => (stream.jid.as_deref(), None),
             XmppEvent::DialbackKey { from, to, .. } => (Some(from.as_str()), Some(to.as_str())),
-            XmppEvent::Offer(_) | XmppEvent::Ibb(_) => return,
+            XmppEvent::Offer(_) | XmppEvent::Ibb(_) | XmppEvent::Sharing(_) => return,
         };
         let (party, peer) = (party.map(jid::normalize), peer.map(jid::normalize));
         let seen = record.at.as_seen();

@@ -61,7 +61,7 @@ pub fn detectors(settings: &Settings) -> Vec<Box<dyn Detector>> {
         Box::new(bruteforce::Bruteforce::new(settings)),
         Box::new(xmpp_stream::CleartextStreams),
         Box::new(jid::Parties::new(settings)),
-        Box::new(transfer::Transfers::default()),
+        Box::new(transfer::Transfers::new(settings)),
     ]
 }
 

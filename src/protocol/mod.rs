@@ -4,6 +4,7 @@
 //! the first bytes are its own (content first, ports as a hint), and a decoder may hand the rest of the conversation
 //! to another one: XMPP to TLS after STARTTLS, TLS (with keys) to XMPP, HTTP to WebSocket.
 
+pub mod content;
 pub mod conversation;
 pub mod dns;
 mod early;
@@ -12,6 +13,7 @@ pub mod erldist;
 pub mod http;
 mod inflate;
 mod inside;
+pub mod socks5;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod text;
@@ -91,6 +93,10 @@ pub trait Sink {
     /// Something that could not be decoded, by a stable name such as `dns.unparsed` or `xmpp.resync`: counted in
     /// `case.json` with the place where it was first seen, never silent.
     fn skipped(&mut self, what: &'static str, stamp: Stamp);
+    /// Where the bytes of files go, if they are wanted; for [`content::Intake::new`].
+    fn spool(&self) -> Option<&content::Spool> {
+        None
+    }
 }
 
 /// An event that is kept: what was seen, and where.
@@ -133,6 +139,8 @@ pub enum Event {
     Http(http::HttpEvent),
     /// Lines of a readable stream of no known protocol.
     Text(text::TextEvent),
+    /// SOCKS 5 requests and what went through.
+    Socks(socks5::SocksEvent),
 }
 
 /// A protocol that can be told from the first bytes of a TCP stream.
@@ -161,6 +169,7 @@ pub const STREAM_PROTOCOLS: &[StreamProtocol] = &[
     StreamProtocol { name: "epmd", probe: epmd::probe, start: epmd::start },
     StreamProtocol { name: "tls", probe: tls::probe, start: tls::start },
     StreamProtocol { name: "xmpp", probe: xmpp::probe, start: xmpp::start },
+    StreamProtocol { name: "socks5", probe: socks5::probe, start: socks5::start },
     StreamProtocol { name: "http", probe: http::probe, start: http::start },
     StreamProtocol { name: "erldist", probe: erldist::probe, start: erldist::start },
     StreamProtocol { name: "dns", probe: dns::probe_stream, start: dns::start_stream },

@@ -72,7 +72,8 @@ tables! {
     Transfers = "transfers" [
         "time": Time, "capture": Text, "first_frame": Number, "last_frame": Number, "flow": Text,
         "method": Text, "name": Text, "size": Number, "offered_size": Number, "sha256": Text, "from": Text, "to": Text,
-        "complete": Flag, "relay": Flag, "saved_as": Text,
+        "complete": Flag, "relay": Flag, "saved_as": Text, "media_type": Text, "safe_name": Text, "start": Text,
+        "end": Text, "rate": Number, "src": Text, "dst": Text,
     ]
     /// Erlang port mapper requests with their answers.
     Epmd = "epmd" [
@@ -114,5 +115,11 @@ tables! {
         "ruleset": Text, "engine": Text, "mode": Text, "family": Text, "table": Text, "chain": Text, "n": Number,
         "text": Text, "file": Text, "line": Number, "packets": Number, "bytes": Number, "flows": Number,
         "first_frame": Number, "last_frame": Number, "findings": Number, "state": Text, "note": Text,
+    ]
+    /// SOCKS 5 requests with what went through.
+    Socks = "socks" [
+        "time": Time, "end_time": Time, "capture": Text, "first_frame": Number, "last_frame": Number, "flow": Text,
+        "src": Text, "dst": Text, "auth": Text, "username": Text, "command": Text, "destination": Text, "reply": Number,
+        "bytestream": Flag, "bytes_out": Number, "bytes_in": Number, "sha256_out": Text, "sha256_in": Text,
     ]
 }

@@ -4,8 +4,8 @@
 
 use super::coding::Kept;
 use super::event::HttpMessage;
+use crate::protocol::content::{Intake, Spool};
 use memchr::memchr;
-use sha2::{Digest, Sha256};
 
 /// Bytes kept of a body that is not XML: forms and API calls fit, files are told by their hash.
 pub(super) const MAX_KEPT: usize = 65_536;
@@ -50,16 +50,16 @@ pub(super) struct Body {
     framing: Framing,
     chunk: Chunk,
     line: Vec<u8>,
-    hash: Sha256,
+    intake: Intake,
     kept: Kept,
-    bytes: u64,
     missing: bool,
 }
 
 impl Body {
-    /// A body of which the first bytes are kept.
-    pub(super) fn new(framing: Framing, kept: Kept) -> Self {
-        Self { framing, chunk: Chunk::Size, line: Vec::new(), hash: Sha256::new(), kept, bytes: 0, missing: false }
+    /// A body of which the first bytes are kept; all of it goes to the spool, if there is one.
+    pub(super) fn new(framing: Framing, kept: Kept, spool: Option<&Spool>) -> Self {
+        let intake = Intake::new(spool.filter(|_| framing != Framing::Empty));
+        Self { framing, chunk: Chunk::Size, line: Vec::new(), intake, kept, missing: false }
     }
 
     /// `true` if the end of the connection is the end of the body.
@@ -110,15 +110,15 @@ impl Body {
         let (body, cut, failed) = self.kept.finish();
         message.body = body;
         message.body_cut = cut;
-        message.body_bytes = self.bytes;
-        message.body_sha256 = self.hash.finalize().into();
+        message.content = self.intake.finish();
+        message.body_bytes = message.content.bytes;
+        message.body_sha256 = message.content.sha256;
         message.complete = ended && !self.missing;
         !failed
     }
 
     fn content(&mut self, data: &[u8]) {
-        self.hash.update(data);
-        self.bytes += data.len() as u64;
+        self.intake.push(data);
         self.kept.take(data);
     }
 

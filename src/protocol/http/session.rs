@@ -261,7 +261,7 @@ impl HttpDecoder {
             }
             Start::Response { status } => self.answer(*status, &head, here),
         };
-        let body = Body::new(framing, Kept::new(head.coding(), self.exchanges.room()));
+        let body = Body::new(framing, Kept::new(head.coding(), self.exchanges.room()), here.sink.spool());
         let message = HttpMessage { headers: head.fields, frames: (first, here.stamp), ..HttpMessage::default() };
         self.side(here.direction).state = State::Body(Box::new((body, message)));
         if matches!(framing, Framing::Empty | Framing::Length(0)) {
@@ -336,8 +336,8 @@ impl HttpDecoder {
             }
         }
         let message = HttpMessage { headers: head.fields, frames: (first, here.stamp), ..HttpMessage::default() };
-        self.side(here.direction).state =
-            State::Body(Box::new((Body::new(Framing::Empty, Kept::new(None, 0)), message)));
+        let body = Body::new(Framing::Empty, Kept::new(None, 0), None);
+        self.side(here.direction).state = State::Body(Box::new((body, message)));
         self.finish_body(here.direction, false, here);
         self.exchanges.report_finished(&mut self.desk(here));
         true

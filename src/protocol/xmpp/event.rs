@@ -1,6 +1,9 @@
 //! What the XMPP decoder reports beside stanzas.
 
+pub use super::sharing_event::*;
+
 use crate::evidence::Stamp;
+use crate::protocol::content::FileContent;
 use std::net::SocketAddr;
 
 /// Streams, logins, transfers.
@@ -14,6 +17,8 @@ pub enum XmppEvent {
     Offer(FileOffer),
     /// In-band bytes (XEP-0047) as they crossed one connection: a relayed file crosses two or more.
     Ibb(Box<IbbTransfer>),
+    /// Files that move by other ways, and what is negotiated for them.
+    Sharing(Box<SharingEvent>),
     /// A server dialback key (XEP-0220) crossed readable.
     DialbackKey {
         /// Originating domain.
@@ -168,10 +173,8 @@ pub struct IbbTransfer {
     pub from: Option<String>,
     /// Full JID of who receives them.
     pub to: Option<String>,
-    /// Bytes decoded, in sequence order.
-    pub bytes: u64,
-    /// SHA-256 of these bytes.
-    pub sha256: [u8; 32],
+    /// The bytes, in sequence order.
+    pub content: FileContent,
     /// Opening and closing were seen, and every block between them.
     pub complete: bool,
     /// Blocks missing from the sequence, as far as it shows.

@@ -14,6 +14,7 @@
 mod decoder;
 mod element;
 pub mod event;
+mod file_sharing;
 mod ibb;
 pub mod jid;
 mod login;
@@ -25,6 +26,7 @@ mod resync;
 mod salvage;
 mod scan;
 mod session;
+mod sharing_event;
 mod tape;
 #[cfg(test)]
 mod tests;

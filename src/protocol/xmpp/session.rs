@@ -8,6 +8,7 @@ mod negotiation;
 mod stanza;
 
 use super::element::{Element, Outline, split_name};
+use super::file_sharing::Sharing;
 use super::ibb::{Sessions, Told};
 use super::login::{Attempt, Logins};
 use super::names::{MAX_KEPT, normalized};
@@ -103,6 +104,7 @@ pub(super) struct Session {
     last_login: Option<(Box<str>, Outcome)>,
     authenticated: bool,
     ibb: Option<Box<Sessions>>,
+    sharing: Sharing,
     offered_starttls: Option<bool>,
     /// The client asked for TLS and waits.
     pub starttls_requested: bool,

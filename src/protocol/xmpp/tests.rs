@@ -3,11 +3,11 @@
 
 use super::*;
 use crate::evidence::{Direction, FlowInfo, Seen, Stamp, Transport};
+use crate::protocol::content::FileContent;
 use crate::protocol::{Chunk, End, Event, Gap, Next, Sink};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
-use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 const C: Direction = Direction::FromOrig;
@@ -440,8 +440,7 @@ fn in_band_bytes_are_put_together() {
         sid: "s".to_owned(),
         from: Some(from.to_owned()),
         to: Some(to.to_owned()),
-        bytes: bytes.len() as u64,
-        sha256: Sha256::digest(bytes).into(),
+        content: FileContent::of(bytes, None),
         complete,
         missing_blocks,
     };

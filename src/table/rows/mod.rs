@@ -10,6 +10,7 @@ pub mod epmd;
 pub mod erldist;
 pub mod flow;
 pub mod http;
+pub mod socks;
 pub mod tls;
 pub mod transfers;
 pub mod xmpp;
@@ -24,5 +25,6 @@ pub fn append(tables: &mut Tables, seen: &Seen<'_>, event: &Event) {
         Event::Tls(event) => tls::append(tables, seen, event),
         Event::Http(event) => http::append(tables, seen, event),
         Event::Text(_) => {}
+        Event::Socks(event) => socks::append(tables, seen, event),
     }
 }

@@ -8,12 +8,13 @@ use crate::table::{TableId, Tables};
 pub fn append(tables: &mut Tables, seen: &Seen<'_>, event: &XmppEvent) {
     match event {
         XmppEvent::Stream(summary) => append_stream(tables, seen, summary),
-        XmppEvent::Login(login) => append_login(tables, seen, login),
+        XmppEvent::Login(login) => append_login(tables, seen, login, "xmpp"),
         XmppEvent::DialbackKey { from, key, .. } => {
-            let secret = Secret { mechanism: "dialback", username: Some(from), jid: None, secret: Some(key) };
+            let secret =
+                Secret { protocol: "xmpp", mechanism: "dialback", username: Some(from), jid: None, secret: Some(key) };
             append_secret(tables, seen, &secret, None, false);
         }
-        XmppEvent::Offer(_) | XmppEvent::Ibb(_) => {}
+        XmppEvent::Offer(_) | XmppEvent::Ibb(_) | XmppEvent::Sharing(_) => {}
     }
 }
 
@@ -54,17 +55,24 @@ fn stream_kind(kind: StreamKind, binding: Option<HttpBinding>) -> &'static str {
     }
 }
 
-fn append_login(tables: &mut Tables, seen: &Seen<'_>, login: &Login) {
+/// Appends a login of any protocol.
+pub(super) fn append_login(tables: &mut Tables, seen: &Seen<'_>, login: &Login, protocol: &str) {
     let secret = match &login.disclosure {
         Disclosure::Password(secret) | Disclosure::Token(secret) => Some(secret.as_str()),
         Disclosure::Guessable | Disclosure::Nothing => None,
     };
-    let secret =
-        Secret { mechanism: &login.mechanism, username: login.username.as_deref(), jid: login.jid.as_deref(), secret };
+    let secret = Secret {
+        protocol,
+        mechanism: &login.mechanism,
+        username: login.username.as_deref(),
+        jid: login.jid.as_deref(),
+        secret,
+    };
     append_secret(tables, seen, &secret, Some(login.outcome.name()), login.encrypted);
 }
 
 struct Secret<'a> {
+    protocol: &'a str,
     mechanism: &'a str,
     username: Option<&'a str>,
     jid: Option<&'a str>,
@@ -87,7 +95,7 @@ fn append_secret(
         .str(&seen.flow.community_id)
         .display(seen.sender())
         .display(seen.receiver())
-        .str("xmpp")
+        .str(secret.protocol)
         .str(secret.mechanism)
         .text(secret.username)
         .text(secret.jid)

@@ -105,19 +105,18 @@ impl Session {
             _ => None,
         };
         let id = head.id.map(value_of);
-        sink.stanza(
-            seen,
-            &Stanza {
-                kind,
-                from: from.as_deref(),
-                to: to.as_deref(),
-                stanza_type: stanza_type.as_deref(),
-                id: id.as_deref(),
-                body: body.as_deref(),
-                children: namespaces,
-                bytes: element.len() as u64,
-            },
-        );
+        let stanza = Stanza {
+            kind,
+            from: from.as_deref(),
+            to: to.as_deref(),
+            stanza_type: stanza_type.as_deref(),
+            id: id.as_deref(),
+            body: body.as_deref(),
+            children: namespaces,
+            bytes: element.len() as u64,
+        };
+        sink.stanza(seen, &stanza);
+        self.sharing.on_stanza(&stanza, element, seen, sink);
         if !self.encrypted {
             self.first_stanza.get_or_insert(seen.first);
         }
@@ -138,8 +137,7 @@ impl Session {
                     offer.into_iter().for_each(|offer| sink.event(seen, Event::Xmpp(XmppEvent::Offer(offer))));
                 }
                 Concern::Jingle if is_set => {
-                    let offers = offer::read_jingle(child.whole, from, to);
-                    offers.into_iter().for_each(|offer| sink.event(seen, Event::Xmpp(XmppEvent::Offer(offer))));
+                    offer::read_jingle(child.whole, from, to, &mut |event| sink.event(seen, Event::Xmpp(event)));
                 }
                 _ => {}
             }
@@ -303,7 +301,8 @@ fn on_ibb(
         sink.skipped("xmpp.limit", seen.last);
         return;
     }
-    let route = Route { seen, sid: &sid, from: head.from, to: head.to };
+    let spool = sink.spool().cloned();
+    let route = Route { seen, sid: &sid, from: head.from, to: head.to, spool: spool.as_ref() };
     match split_name(child.tag.name()).1 {
         "open" => sessions.open(route, head.id, told),
         "data" => {
