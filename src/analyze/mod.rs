@@ -6,6 +6,7 @@
 
 mod batch;
 mod collect;
+mod desk;
 mod shard;
 
 use crate::capture::{CaptureError, CaptureInfo, CaptureSet, Spool};
@@ -110,7 +111,8 @@ fn analyze(options: &Options, progress: &(dyn Fn(u64, Option<u64>) + Sync)) -> R
     let mut shards: Vec<Shard> =
         (0..SHARDS).map(|_| Shard::new(Limits::default(), &options.settings, &tables)).collect();
     let mut dealer = Dealer::new(SHARDS);
-    let mut collector = Collector::new(&options.settings, TableWriter::new(folder.tables()?, options.formats)?);
+    let mut collector =
+        Collector::new(&options.settings, &tables, TableWriter::new(folder.tables()?, options.formats)?);
 
     let mut next = captures.next_batch(BATCH_FRAMES, BATCH_BYTES);
     let (mut last_outputs, mut spares) = (Vec::new(), Vec::new());
@@ -185,9 +187,10 @@ fn case_info(
     info.statistics.insert("flows".to_owned(), flows);
     let not_ip = dealt.frames.not_ip.iter().map(|(kind, count)| (kind.to_string(), *count)).collect();
     info.statistics.insert("not_ip".to_owned(), not_ip);
+    let nodes_of = |address| collected.nodes.nodes_of(address).into_iter().map(str::to_owned).collect();
     info.traffic = CaseStats {
         traffic_by_protocol: collected.traffic.by_protocol(),
-        top_talkers: collected.traffic.top_talkers(TOP_TALKERS),
+        top_talkers: collected.traffic.top_talkers(TOP_TALKERS, nodes_of),
         timeline: collected.timeline.finish(),
     };
     info.tables = collected.table_rows;

@@ -227,9 +227,11 @@ fn compare_engines(rulesets: &mut [RulesetHits]) {
             && model.engine == "model"
             && kernel.engine == "kernel"
         {
-            model.disagreements = Some(engine::disagreements(model, kernel));
+            model.disagreements = kernel.disagreements.take();
         }
     }
+    // Of the kernel alone nothing is compared.
+    rulesets.iter_mut().filter(|one| one.engine == "kernel").for_each(|kernel| kernel.disagreements = None);
 }
 
 impl<'a> Runner<'a> {
@@ -259,6 +261,7 @@ impl<'a> Runner<'a> {
             ..RulesetHits::default()
         };
         hits.notes.extend(self.candidate.judge.notes());
+        hits.disagreements = self.candidate.judge.disagreements();
         let found = (self.signatures.as_slice(), self.splits.found.as_slice());
         outcome::describe(scene, &self.loaded.ruleset, &self.candidate, found, &mut hits);
         hits

@@ -153,7 +153,12 @@ fn stats() -> CaseStats {
         ("dns", 48_211, 212, 88),
         ("epmd", 3_120, 24, 6),
     ];
-    let talker = |(address, sent, received): (&str, u64, u64)| Talker { address: address.to_owned(), sent, received };
+    let talker = |(address, sent, received): (&str, u64, u64)| Talker {
+        address: address.to_owned(),
+        sent,
+        received,
+        ..Talker::default()
+    };
     let talkers = [
         ("10.77.0.10", 6_112_000, 5_401_120),
         ("10.77.0.101", 2_801_120, 3_240_110),
