@@ -148,6 +148,11 @@ impl Chains {
         self.tables.iter().find(has)?.audit.as_ref()?.of(rule)
     }
 
+    /// See [`Audit::is_cut_short`].
+    pub fn audit_is_cut_short(&self) -> bool {
+        self.tables.iter().filter_map(|table| table.audit.as_ref()).any(Audit::is_cut_short)
+    }
+
     /// Base chains with what their policies judged.
     pub fn policies(&self) -> Vec<ChainHits> {
         let of = |table: &Ready| {

@@ -404,7 +404,9 @@ impl Judge for Machine {
             (counts.early_dropped, "connections were given up for others because the table was full"),
             (counts.refused, "packets were dropped because the connection table was full"),
         ];
-        numbers.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect()
+        let told = numbers.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
+        let cut = "many rules, many packets: not all packets were asked what rules that counted nothing would match";
+        told.chain(self.chains.audit_is_cut_short().then(|| cut.to_owned())).collect()
     }
 
     fn rule_count(&self) -> usize {

@@ -24,6 +24,10 @@ use crate::ruleset::xt::{Match, RuleBody, Target};
 /// Rules that a walk without one rule asks at most: jumps within jumps may multiply.
 const MOST_ASKED: u32 = 20_000;
 
+/// Questions to rules that counted nothing, for a whole replay: long blocklists behind an early rule would take longer
+/// than the replay itself.
+const MOST_QUESTIONS: u64 = 1 << 31;
+
 /// What the packets say of a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Audited {
@@ -43,6 +47,7 @@ pub(super) struct Audit {
     chains: Vec<Watched>,
     /// Chains whose rules have been asked about the packet at hand.
     visited: Vec<bool>,
+    questions: u64,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -103,7 +108,7 @@ impl Audit {
             jumps: (0u32..).zip(&chain.rules).filter(|(_, rule)| may_jump(table, rule)).map(|(at, _)| at).collect(),
         });
         let chains: Vec<Watched> = watched.collect();
-        Self { first, rules: all.map(tally).collect(), visited: vec![false; chains.len()], chains }
+        Self { first, rules: all.map(tally).collect(), visited: vec![false; chains.len()], chains, questions: 0 }
     }
 
     /// What came of a rule, by its number in the ruleset.
@@ -111,6 +116,11 @@ impl Audit {
         let tally = self.rules.get(rule.checked_sub(self.first)? as usize)?;
         let needless = (tally.judges && !tally.needed && tally.same > 0).then_some(tally.same);
         Some(Audited { needless, taken: (tally.taken > 0).then_some((tally.taken, tally.taker)) })
+    }
+
+    /// So much was asked that the numbers of packets that others took are too low.
+    pub fn is_cut_short(&self) -> bool {
+        self.questions >= MOST_QUESTIONS
     }
 
     fn tally(&mut self, rule: u32) -> Option<&mut Tally> {
@@ -251,6 +261,9 @@ impl Walk<'_, '_, '_> {
 
     /// Asks the rules further on that have counted nothing so far.
     fn ask_the_untouched(&mut self, audit: &mut Audit, table: &mut Ready, at: Place, stack: &[Place], taker: u32) {
+        if audit.is_cut_short() {
+            return;
+        }
         audit.visited.fill(false);
         let mut waiting: Vec<Place> = stack.iter().copied().chain([at]).collect();
         while let Some(place) = waiting.pop() {
@@ -258,6 +271,7 @@ impl Walk<'_, '_, '_> {
             let first = chain.first;
             let Some(watched) = audit.chains.get_mut(place.chain.0 as usize) else { continue };
             let mut open = std::mem::take(&mut watched.open);
+            audit.questions += open.len() as u64;
             open.retain(|rule| self.count_of(&table.rules, place.chain, *rule, first) == 0);
             for &rule in open.iter().filter(|rule| **rule >= place.rule) {
                 let asked = self.ask(&mut table.rules, Place { chain: place.chain, rule });
