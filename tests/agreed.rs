@@ -209,3 +209,10 @@ fn what_is_translated_away_from_the_host_is_forwarded() {
     let counts = "ip filter INPUT policy 0 0, ip filter FORWARD rule 1 0 0, ip filter FORWARD policy 1 32";
     agreed_with(&around, V4, rules, &[to_host], counts);
 }
+
+#[test]
+fn a_gateway_s_own_answer_has_a_local_address() {
+    let rules = "table inet t {\n chain f {\n  type filter hook forward priority 0;\n  counter reject\n }\n chain o {\n  \
+                 type filter hook output priority 0;\n  fib saddr type local counter\n  fib saddr type unicast counter\n }\n}";
+    agreed(NFT, rules, &[UDP_IN], "inet t f rule 1 1 28, inet t o rule 1 1 56, inet t o rule 2 0 0");
+}
