@@ -17,6 +17,7 @@ use super::world::{Routes, World};
 use super::xt::{Backend, Shared, Strings, reject_reply};
 use crate::ruleset::model::{Hook, Ruleset};
 use crate::ruleset::nft::Reject;
+pub use chains::Audited;
 use chains::{Chains, NatAsk, Walked};
 use order::{Order, Stage};
 use std::borrow::Cow;
@@ -105,6 +106,10 @@ pub trait Judge: Send {
     fn chains(&self) -> Vec<ChainHits>;
     /// Named counters and quotas.
     fn objects(&self) -> Vec<ObjectHits>;
+    /// What the packets say of a rule beside its counters, if that was asked for.
+    fn audited(&self, _rule: u32) -> Option<Audited> {
+        None
+    }
     /// What a person should know of answers that cannot be given.
     fn notes(&self) -> Vec<String>;
     /// Where the model would have counted otherwise; `None` for the model itself.
@@ -124,13 +129,22 @@ enum Passed {
 impl Machine {
     /// Loads a ruleset.
     pub fn new(ruleset: Arc<Ruleset>, settings: &Settings) -> Self {
+        Self::load(&ruleset, settings, false)
+    }
+
+    /// Loads a ruleset, and will tell which rules its packets show to be needless or robbed of packets.
+    pub fn audited(ruleset: &Ruleset, settings: &Settings) -> Self {
+        Self::load(ruleset, settings, true)
+    }
+
+    fn load(ruleset: &Ruleset, settings: &Settings, audited: bool) -> Self {
         let (mut shared, mut strings) = (Shared::new(&ruleset.ipsets), Strings::default());
         Self {
             wiring: settings.wiring.clone(),
-            orders: [Order::new(&ruleset, false), Order::new(&ruleset, true)],
+            orders: [Order::new(ruleset, false), Order::new(ruleset, true)],
             conntrack: Conntrack::new(settings.conntrack.clone()),
             defrag: Defrag::new(defrag::Limits::default()),
-            chains: Chains::new(&ruleset, settings.backend, &mut shared, &mut strings),
+            chains: Chains::new(ruleset, (settings.backend, audited), &mut shared, &mut strings),
             shared,
             strings,
         }
@@ -401,6 +415,10 @@ impl Judge for Machine {
 
     fn counters(&self, rule: u32) -> (u64, u64) {
         self.chains.counters(rule)
+    }
+
+    fn audited(&self, rule: u32) -> Option<Audited> {
+        self.chains.audited(rule)
     }
 
     fn chains(&self) -> Vec<ChainHits> {

@@ -141,7 +141,7 @@ impl Lower<'_> {
             Meta::Random => "drawn from a fixed row, not as the kernel would",
             _ => return,
         };
-        self.not_modelled(format!("meta {key:?}"), effect);
+        self.not_modelled(format!("meta {key:?}").to_lowercase(), effect);
     }
 
     /// Puts a dependency before what needs it, once a rule.
