@@ -216,3 +216,11 @@ fn a_gateway_s_own_answer_has_a_local_address() {
                  type filter hook output priority 0;\n  fib saddr type local counter\n  fib saddr type unicast counter\n }\n}";
     agreed(NFT, rules, &[UDP_IN], "inet t f rule 1 1 28, inet t o rule 1 1 56, inet t o rule 2 0 0");
 }
+
+#[test]
+fn an_address_is_not_set_where_the_sum_over_it_is_cut() {
+    let rules = format!("{FORWARD}  ip6 daddr set 2001:db8:1::4 counter\n  ip6 hoplimit set 9 counter\n }}\n}}");
+    let cut = "603000000008064020010db800020000000000000000000120010db80001000000000000000000011466003501020304";
+    let counts = "inet t c rule 1 0 0, inet t c rule 2 1 48";
+    agreed(NFT, &rules, &[cut], counts);
+}
