@@ -6,9 +6,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)] // tests
 mod support;
 
+use jabberscope::capture::Spool;
 use jabberscope::replay::candidate::Mode;
 use jabberscope::replay::kernel::available;
 use jabberscope::replay::machine::Settings;
+use jabberscope::replay::place::Named;
 use jabberscope::replay::run::{Engine, Replay, run};
 use jabberscope::replay::wiring::{self, Wiring};
 use jabberscope::replay::world::Routes;
@@ -134,7 +136,9 @@ fn model_and_kernel_agree_on_the_samples() {
         };
         let settings = Settings { wiring: Wiring { vantage, routes }, ..Settings::default() };
         let (mode, engine) = (Mode::Observe, Engine::Both);
-        let replay = Replay { captures: &captures, rulesets: &rulesets, findings: &[], settings, mode, engine };
+        let (kept, named) = (&Spool::default(), Named { inside: true, outside: true });
+        let replay =
+            Replay { captures: &captures, kept, rulesets: &rulesets, findings: &[], settings, named, mode, engine };
         let hits = run(&replay, &|_, _| {}).unwrap().hits;
         let model: Vec<_> = hits.rulesets.iter().filter(|one| one.engine == "model").collect();
         assert_eq!(model.len(), SAMPLES.len());
