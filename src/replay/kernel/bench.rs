@@ -124,22 +124,23 @@ impl Bench {
                 set(&format!("ipv4/conf/{name}/{key}"), value);
             }
         }
-        let mut batch = format!(
+        let mut batch = String::new();
+        if let Vantage::Host { local } = &run.vantage {
+            // First, for masquerading and redirecting take the first.
+            for &address in local {
+                let width = if address.is_ipv6() { "128 nodad" } else { "32" };
+                lines(&mut batch, format_args!("addr replace {address}/{width} dev {outside}"));
+            }
+        }
+        batch += &format!(
             "addr add {ROUTER_V4}/32 dev {outside}\naddr add {ROUTER_V6}/128 dev {outside} nodad\n\
              route add default dev {outside}\nroute add ::/0 dev {outside}\n"
         );
         // `replace`, because a network may be named twice.
-        match &run.vantage {
-            Vantage::Gateway { inside: networks } => {
-                for &(address, prefix) in networks {
-                    let network = network(address, prefix);
-                    lines(&mut batch, format_args!("route replace {network} dev {inside}"));
-                }
-            }
-            Vantage::Host { local } => {
-                for &address in local {
-                    lines(&mut batch, format_args!("route replace local {address} dev lo table local"));
-                }
+        if let Vantage::Gateway { inside: networks } = &run.vantage {
+            for &(address, prefix) in networks {
+                let network = network(address, prefix);
+                lines(&mut batch, format_args!("route replace {network} dev {inside}"));
             }
         }
         ip(&batch)

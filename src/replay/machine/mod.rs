@@ -165,16 +165,18 @@ impl Machine {
 
     /// Destination NAT may make a packet the host's own, or no longer its own.
     fn receive(&mut self, from: &Arc<str>, skb: &mut Skb<'_>, hits: &mut Vec<u32>) -> Judged {
+        let meant_for = skb.dst();
         match self.hook(Hook::Prerouting, Some(from), None, skb, hits) {
-            Passed::On if self.is_own(skb.dst()) => self.deliver(from, skb, hits),
+            Passed::On if self.is_own(skb.dst(), meant_for) => self.deliver(from, skb, hits),
             Passed::On if skb.ttl() <= 1 => Judged::dropped(DecidedBy::Kernel("time to live")),
             Passed::On => self.forward(from, skb, hits),
             Passed::End(judged) => judged,
         }
     }
 
-    fn is_own(&self, address: IpAddr) -> bool {
-        self.wiring.is_local(address) || address == Routes::standing(address.is_ipv6())
+    /// An address that stands for the host's own is so only where translation put it.
+    fn is_own(&self, address: IpAddr, before: IpAddr) -> bool {
+        self.wiring.is_local(address) || address != before && address == Routes::standing(address.is_ipv6())
     }
 
     fn deliver(&mut self, from: &Arc<str>, skb: &mut Skb<'_>, hits: &mut Vec<u32>) -> Judged {
