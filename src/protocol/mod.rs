@@ -4,6 +4,7 @@
 //! the first bytes are its own (content first, ports as a hint), and a decoder may hand the rest of the conversation
 //! to another one: XMPP to TLS after STARTTLS, TLS (with keys) to XMPP, HTTP to WebSocket.
 
+mod bosh;
 pub mod conversation;
 pub mod dns;
 mod early;
@@ -113,7 +114,7 @@ pub trait Join: Send {
 
 /// Every join, in a fixed order.
 pub fn joins() -> Vec<Box<dyn Join>> {
-    Vec::new()
+    vec![bosh::start()]
 }
 
 /// All that decoders report, but for stanzas. Plain data: it leaves the shard.
