@@ -187,6 +187,44 @@ fn other_http_is_no_session() {
     assert_eq!(hear(&[refused]).skipped, ["bosh.no-session"]);
 }
 
+/// A session as it crosses one connection: requests pipelined, answers in chunks and in gzip.
+fn over_http() -> Vec<testing::Step> {
+    use std::io::Write;
+    let (mut asked, mut answered) = (Vec::new(), Vec::new());
+    for record in session() {
+        let Event::Http(HttpEvent::Exchange(told)) = record.event else { panic!() };
+        let request = &told.request.body;
+        asked.extend(format!("POST /bosh HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", request.len()).bytes());
+        asked.extend_from_slice(request);
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        gzip.write_all(&told.response.unwrap().body).unwrap();
+        let coded = gzip.finish().unwrap();
+        answered.extend(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n");
+        for chunk in coded.chunks(50) {
+            answered.extend(format!("{:x}\r\n", chunk.len()).bytes());
+            answered.extend_from_slice(chunk);
+            answered.extend(b"\r\n");
+        }
+        answered.extend(b"0\r\nX-Trailer: 1\r\n\r\n");
+    }
+    vec![testing::orig(asked), testing::resp(answered)]
+}
+
+#[test]
+fn pipelined_chunked_and_coded_messages_tell_the_same_in_any_pieces() {
+    for bytes in [1, 13, 500, 100_000] {
+        let steps = testing::in_pieces(&over_http(), bytes);
+        let noted = testing::play(crate::protocol::http::start(), &flow(1), &steps);
+        assert_eq!(noted.skipped, [""; 0]);
+        let records: Vec<_> = noted.events.into_iter().map(|(at, event)| Record { at, event }).collect();
+        assert_eq!(records.len(), 9);
+        let heard = hear(&records);
+        assert_eq!(heard.bodies(), ["six", "seven", "eight", "answer to six", "answer to seven", "news"]);
+        assert_eq!(heard.logins, ["PLAIN a success"]);
+        assert_eq!(heard.streams[0].3, [5, 4]);
+    }
+}
+
 proptest! {
     #[test]
     fn the_order_of_arrival_does_not_matter(swaps in proptest::collection::vec(any::<bool>(), 8)) {
