@@ -114,7 +114,7 @@ pub trait Join: Send {
 
 /// Every join, in a fixed order.
 pub fn joins() -> Vec<Box<dyn Join>> {
-    vec![bosh::start()]
+    vec![Box::<erldist::Ejabberdctl>::default(), bosh::start()]
 }
 
 /// All that decoders report, but for stanzas. Plain data: it leaves the shard.

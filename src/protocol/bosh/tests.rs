@@ -219,7 +219,8 @@ fn pipelined_chunked_and_coded_messages_tell_the_same_in_any_pieces() {
         let records: Vec<_> = noted.events.into_iter().map(|(at, event)| Record { at, event }).collect();
         assert_eq!(records.len(), 9);
         let heard = hear(&records);
-        assert_eq!(heard.bodies(), ["six", "seven", "eight", "answer to six", "answer to seven", "news"]);
+        // More is asked at once than the server said it lets be open, so a response waits for no more than that.
+        assert_eq!(heard.bodies(), ["six", "answer to six", "seven", "answer to seven", "eight", "news"]);
         assert_eq!(heard.logins, ["PLAIN a success"]);
         assert_eq!(heard.streams[0].3, [5, 4]);
     }
