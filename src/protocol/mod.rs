@@ -5,6 +5,7 @@
 //! to another one: XMPP to TLS after STARTTLS, TLS (with keys) to XMPP, HTTP to WebSocket.
 
 pub mod content;
+mod bosh;
 pub mod conversation;
 pub mod dns;
 mod early;
@@ -119,7 +120,7 @@ pub trait Join: Send {
 
 /// Every join, in a fixed order.
 pub fn joins() -> Vec<Box<dyn Join>> {
-    vec![Box::<erldist::Ejabberdctl>::default()]
+    vec![Box::<erldist::Ejabberdctl>::default(), bosh::start()]
 }
 
 /// All that decoders report, but for stanzas. Plain data: it leaves the shard.

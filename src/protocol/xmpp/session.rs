@@ -16,7 +16,7 @@ use super::namespace::{Bindings, Namespace};
 use super::scan::Item;
 use super::tape::Tape;
 use super::{Outcome, StanzaKind, StreamKind, StreamSummary, XmppEvent};
-use crate::evidence::{Direction, FlowInfo, Seen, Stamp};
+use crate::evidence::{Direction, FlowInfo, HttpBinding, Seen, Stamp};
 use crate::protocol::{Event, Sink};
 use stanza::Head;
 use std::borrow::Cow;
@@ -125,6 +125,10 @@ impl Session {
             self.encrypted = true;
             self.tls = Some(if layer.starttls { "starttls" } else { "direct" });
             self.tls_version = Some(layer.version);
+        }
+        // Who asks is who is the client.
+        if flow.within.http == Some(HttpBinding::Bosh) {
+            self.client.get_or_insert(Direction::FromOrig);
         }
     }
 
