@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::evidence::{Direction, FlowInfo, Seen, Stamp, Transport};
+use crate::protocol::content::FileContent;
 use crate::protocol::{Chunk, End, Event, Gap, Next, Sink};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -73,6 +74,7 @@ impl Sink for Told {
                 error: summary.error,
             }),
             XmppEvent::Ibb(transfer) => self.ibb.push(*transfer),
+            XmppEvent::Sharing(_) => {}
             XmppEvent::Login(login) => self.events.push(format!(
                 "{} {:?} {:?} {:?} {:?} {:?}",
                 login.mechanism, login.username, login.jid, login.disclosure, login.outcome, seen.direction
