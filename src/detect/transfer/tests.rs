@@ -88,7 +88,7 @@ fn two_legs_and_an_offer_are_one_file() {
     assert_eq!(finding.frames, [1001, 2001, 4001]);
     let keys: Vec<_> = finding.evidence.iter().map(|(key, _)| *key).collect();
     assert_eq!(keys[..7], ["method", "name", "size", "sha256", "from", "to", "complete"]);
-    assert_eq!(keys[7..], ["safe_name", "start", "end", "rate"]);
+    assert_eq!(keys[7..], ["safe_name", "from_address", "to_address", "start", "end", "rate"]);
     assert_eq!(text(finding, "method"), Some("si-ibb"));
     assert_eq!(text(finding, "sha256"), Some("64".repeat(32).as_str()));
     assert!(has(finding, "complete", true) && has(finding, "size", 100));
