@@ -9,10 +9,10 @@ mod collect;
 mod desk;
 mod shard;
 
-use crate::capture::{CaptureError, CaptureInfo, CaptureSet};
+use crate::capture::{CaptureError, CaptureInfo, CaptureSet, Spool};
 use crate::detect::{Evidence, Settings};
 use crate::flow::Limits;
-use crate::protocol::content::Spool;
+use crate::protocol::content::FileSpool;
 use crate::report::{
     self, CaseFolder, CaseInfo, CaseStats, FindingRecord, Formats, Input, LeftOut, Place, ReportError, Skipped,
     TableWriter,
@@ -41,6 +41,8 @@ const BATCH_BYTES: usize = 32 << 20;
 pub struct Options {
     /// Files, folders, patterns, or `-`.
     pub captures: Vec<String>,
+    /// What was kept of those that can be read only once, if they will be read again.
+    pub kept: Spool,
     /// Case folder; `None` for `reports/<name of the first capture>`.
     pub output: Option<PathBuf>,
     /// Overwrite a case folder that is there.
@@ -104,13 +106,13 @@ pub fn run(options: &Options, progress: &(dyn Fn(u64, Option<u64>) + Sync)) -> R
 
 fn analyze(options: &Options, progress: &(dyn Fn(u64, Option<u64>) + Sync)) -> Result<Case, AnalyzeError> {
     let started = Instant::now();
-    let mut captures = CaptureSet::open(&options.captures)?;
+    let mut captures = CaptureSet::open_again(&options.captures, &options.kept)?;
     let names = captures.names();
     let output = options.output.clone().unwrap_or_else(|| default_folder(options, &names));
     let folder = CaseFolder::create(output, options.force)?;
     let masker = Masker::new(options.reveal_secrets, captures.masking_key());
     let tables = Tables::new(masker.clone(), Arc::clone(&names));
-    let spool = if options.extract_files { Some(Spool::new(folder.files()?)) } else { None };
+    let spool = if options.extract_files { Some(FileSpool::new(folder.files()?)) } else { None };
     let desk = || Desk::new(&options.settings, &tables, spool.clone());
     let mut shards: Vec<Shard> = (0..SHARDS).map(|_| Shard::new(Limits::default(), desk())).collect();
     let mut dealer = Dealer::new(SHARDS);
@@ -161,7 +163,7 @@ fn analyze(options: &Options, progress: &(dyn Fn(u64, Option<u64>) + Sync)) -> R
 
 /// Of the files that were carved, those that findings name stay: HTTP carries much that is no file, and a relayed file
 /// was carved on each of its connections.
-fn keep_carved(spool: &Spool, folder: &CaseFolder, collected: &mut Collected) -> Result<(), AnalyzeError> {
+fn keep_carved(spool: &FileSpool, folder: &CaseFolder, collected: &mut Collected) -> Result<(), AnalyzeError> {
     let named = collected.findings.iter().flat_map(|finding| &finding.evidence).filter_map(|evidence| match evidence {
         ("saved_as", Evidence::Text(path)) => path.strip_prefix("files/").map(str::to_owned),
         _ => None,
@@ -208,9 +210,10 @@ fn case_info(
     info.statistics.insert("flows".to_owned(), flows);
     let not_ip = dealt.frames.not_ip.iter().map(|(kind, count)| (kind.to_string(), *count)).collect();
     info.statistics.insert("not_ip".to_owned(), not_ip);
+    let nodes_of = |address| collected.nodes.nodes_of(address).into_iter().map(str::to_owned).collect();
     info.traffic = CaseStats {
         traffic_by_protocol: collected.traffic.by_protocol(),
-        top_talkers: collected.traffic.top_talkers(TOP_TALKERS),
+        top_talkers: collected.traffic.top_talkers(TOP_TALKERS, nodes_of),
         timeline: collected.timeline.finish(),
     };
     info.tables = collected.table_rows;

@@ -7,15 +7,20 @@
 pub mod content;
 pub mod conversation;
 pub mod dns;
+mod early;
 pub mod epmd;
 pub mod erldist;
 pub mod http;
+mod inflate;
+mod inside;
 pub mod socks5;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod text;
 pub mod tls;
+mod websocket;
 pub mod xmpp;
+mod zlib;
 
 pub use crate::flow::{Chunk, End, Gap};
 pub use conversation::Conversation;
@@ -89,7 +94,7 @@ pub trait Sink {
     /// `case.json` with the place where it was first seen, never silent.
     fn skipped(&mut self, what: &'static str, stamp: Stamp);
     /// Where the bytes of files go, if they are wanted; for [`content::Intake::new`].
-    fn spool(&self) -> Option<&content::Spool> {
+    fn spool(&self) -> Option<&content::FileSpool> {
         None
     }
 }
@@ -114,7 +119,7 @@ pub trait Join: Send {
 
 /// Every join, in a fixed order.
 pub fn joins() -> Vec<Box<dyn Join>> {
-    Vec::new()
+    vec![Box::<erldist::Ejabberdctl>::default()]
 }
 
 /// All that decoders report, but for stanzas. Plain data: it leaves the shard.

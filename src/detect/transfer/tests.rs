@@ -191,8 +191,8 @@ fn transfers_without_end_need_no_memory_without_end() {
 
 mod other_ways {
     use super::*;
-    use crate::detect::{Kind, Settings};
     use crate::detect::scene::{flow, settings, stamp};
+    use crate::detect::{Kind, Settings};
     use crate::evidence::Sighting;
     use crate::protocol::http::{HttpEvent, HttpExchange, HttpMessage};
     use crate::protocol::socks5::{SocksEvent, SocksSession, SocksStream};

@@ -214,9 +214,8 @@ impl Exchange {
             name: disposition.and_then(file_name_of),
             is_attachment: disposition.is_some_and(|value| value.trim_start().to_lowercase().starts_with("attachment")),
             media_type: media_type(message),
-            is_encoded: message
-                .header("content-encoding")
-                .is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")),
+            is_encoded: message.content.sha256 == message.body_sha256
+                && message.header("content-encoding").is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")),
             start_ns: message.frames.0.time_ns,
             end_ns: message.frames.1.time_ns,
         })
