@@ -2,7 +2,7 @@
 
 use crate::detect::{Finding, Settings, StanzaWatch, stanza_watches};
 use crate::evidence::{Seen, Stamp};
-use crate::protocol::content::Spool;
+use crate::protocol::content::FileSpool;
 use crate::protocol::xmpp::Stanza;
 use crate::protocol::{Event, Record, Sink};
 use crate::report::{TimelineBuilder, TrafficBuilder};
@@ -66,14 +66,14 @@ impl Output {
 /// Takes reports; one a shard, and one for what is read after the shards.
 pub struct Desk {
     watches: Vec<Box<dyn StanzaWatch>>,
-    spool: Option<Spool>,
+    spool: Option<FileSpool>,
     /// What was reported since it was last taken.
     pub output: Output,
 }
 
 impl Desk {
     /// A desk to which nothing was reported. `tables` is the pattern for its rows; files go to `spool`.
-    pub fn new(settings: &Settings, tables: &Tables, spool: Option<Spool>) -> Self {
+    pub fn new(settings: &Settings, tables: &Tables, spool: Option<FileSpool>) -> Self {
         Self { watches: stanza_watches(settings), spool, output: Output::new(tables) }
     }
 
@@ -101,7 +101,7 @@ impl Sink for Desk {
         note_skipped(&mut self.output.skipped, what, 1, stamp);
     }
 
-    fn spool(&self) -> Option<&Spool> {
+    fn spool(&self) -> Option<&FileSpool> {
         self.spool.as_ref()
     }
 }

@@ -9,10 +9,10 @@ mod collect;
 mod desk;
 mod shard;
 
-use crate::capture::{self, CaptureError, CaptureInfo, CaptureSet};
+use crate::capture::{CaptureError, CaptureInfo, CaptureSet, Spool};
 use crate::detect::{Evidence, Settings};
 use crate::flow::Limits;
-use crate::protocol::content::Spool;
+use crate::protocol::content::FileSpool;
 use crate::report::{
     self, CaseFolder, CaseInfo, CaseStats, FindingRecord, Formats, Input, LeftOut, Place, ReportError, Skipped,
     TableWriter,
@@ -42,7 +42,7 @@ pub struct Options {
     /// Files, folders, patterns, or `-`.
     pub captures: Vec<String>,
     /// What was kept of those that can be read only once, if they will be read again.
-    pub kept: capture::Spool,
+    pub kept: Spool,
     /// Case folder; `None` for `reports/<name of the first capture>`.
     pub output: Option<PathBuf>,
     /// Overwrite a case folder that is there.
@@ -112,7 +112,7 @@ fn analyze(options: &Options, progress: &(dyn Fn(u64, Option<u64>) + Sync)) -> R
     let folder = CaseFolder::create(output, options.force)?;
     let masker = Masker::new(options.reveal_secrets, captures.masking_key());
     let tables = Tables::new(masker.clone(), Arc::clone(&names));
-    let spool = if options.extract_files { Some(Spool::new(folder.files()?)) } else { None };
+    let spool = if options.extract_files { Some(FileSpool::new(folder.files()?)) } else { None };
     let desk = || Desk::new(&options.settings, &tables, spool.clone());
     let mut shards: Vec<Shard> = (0..SHARDS).map(|_| Shard::new(Limits::default(), desk())).collect();
     let mut dealer = Dealer::new(SHARDS);
@@ -163,7 +163,7 @@ fn analyze(options: &Options, progress: &(dyn Fn(u64, Option<u64>) + Sync)) -> R
 
 /// Of the files that were carved, those that findings name stay: HTTP carries much that is no file, and a relayed file
 /// was carved on each of its connections.
-fn keep_carved(spool: &Spool, folder: &CaseFolder, collected: &mut Collected) -> Result<(), AnalyzeError> {
+fn keep_carved(spool: &FileSpool, folder: &CaseFolder, collected: &mut Collected) -> Result<(), AnalyzeError> {
     let named = collected.findings.iter().flat_map(|finding| &finding.evidence).filter_map(|evidence| match evidence {
         ("saved_as", Evidence::Text(path)) => path.strip_prefix("files/").map(str::to_owned),
         _ => None,

@@ -95,7 +95,7 @@ pub trait Sink {
     /// `case.json` with the place where it was first seen, never silent.
     fn skipped(&mut self, what: &'static str, stamp: Stamp);
     /// Where the bytes of files go, if they are wanted; for [`content::Intake::new`].
-    fn spool(&self) -> Option<&content::Spool> {
+    fn spool(&self) -> Option<&content::FileSpool> {
         None
     }
 }

@@ -116,6 +116,12 @@ tables! {
         "text": Text, "file": Text, "line": Number, "packets": Number, "bytes": Number, "flows": Number,
         "first_frame": Number, "last_frame": Number, "findings": Number, "state": Text, "note": Text,
     ]
+    /// Transports that stanzas negotiate, one row an address offered.
+    Candidates = "candidates" [
+        "time": Time, "capture": Text, "frame": Number, "flow": Text, "src": Text, "dst": Text, "from": Text, "to": Text,
+        "application": Text, "action": Text, "session": Text, "transport": Text, "type": Text, "host": Text,
+        "port": Number, "protocol": Text, "host_jid": Text,
+    ]
     /// SOCKS 5 requests with what went through.
     Socks = "socks" [
         "time": Time, "end_time": Time, "capture": Text, "first_frame": Number, "last_frame": Number, "flow": Text,

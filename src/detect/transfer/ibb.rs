@@ -12,6 +12,7 @@ use super::offers::{Offers, Wanted, agree, fuller};
 use crate::evidence::{Direction, Sighting};
 use crate::protocol::xmpp::{FileOffer, IbbTransfer};
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::SocketAddr;
 
 /// Transfers held for legs still to come.
 pub(super) const MAX_HELD: usize = 65_536;
@@ -38,6 +39,8 @@ pub(super) struct Legs {
 pub(super) struct Transfer {
     /// The leg nearest to the sender.
     source: Sighting,
+    /// Where the leg nearest to the receiver ends, if a server sent it there.
+    receiver: Option<SocketAddr>,
     /// The leg that carried most.
     best: IbbTransfer,
     from: Option<String>,
@@ -108,6 +111,7 @@ impl Transfer {
     fn of(leg: &IbbTransfer, at: &Sighting) -> Self {
         Self {
             source: at.clone(),
+            receiver: delivered_to(at),
             best: leg.clone(),
             from: leg.from.clone(),
             to: leg.to.clone(),
@@ -129,6 +133,7 @@ impl Transfer {
 
     fn join(&mut self, leg: &IbbTransfer, at: &Sighting) {
         self.legs.push((at.flow.community_id.clone(), at.direction));
+        self.receiver = self.receiver.or_else(|| delivered_to(at));
         self.first_ns = self.first_ns.min(at.first.time_ns);
         self.last_ns = self.last_ns.max(at.last.time_ns);
         self.from = fuller(self.from.take(), leg.from.as_deref());
@@ -145,7 +150,7 @@ impl Transfer {
 
     /// What moved, by the name under which it was offered.
     pub(super) fn moved(self, offers: &Offers) -> Moved {
-        let Self { source, best, from, to, first_ns, last_ns, .. } = self;
+        let Self { source, receiver, best, from, to, first_ns, last_ns, .. } = self;
         let wanted = Wanted { sid: &best.sid, from: from.as_deref(), to: to.as_deref(), first_ns, last_ns };
         let offered = offers.find(wanted);
         let offer = offered.map(|(offer, _)| offer);
@@ -154,12 +159,19 @@ impl Transfer {
         moved.complete =
             best.complete && offer.and_then(|offer| offer.size).is_none_or(|size| moved.content.bytes >= size);
         (moved.from, moved.to) = (from, to);
+        let sender = (source.direction == Direction::FromOrig).then(|| source.sender());
+        moved.addresses = (sender, receiver);
         (moved.start_ns, moved.end_ns) = (first_ns, last_ns);
         if let Some((offer, at)) = offered {
             moved.offered(offer, at);
         }
         moved
     }
+}
+
+/// A client opens its connections, so what is sent to an opener is delivered to a client.
+fn delivered_to(at: &Sighting) -> Option<SocketAddr> {
+    (at.direction == Direction::FromResp).then(|| at.receiver())
 }
 
 fn method(offer: Option<&FileOffer>) -> &'static str {

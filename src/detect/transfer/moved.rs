@@ -9,6 +9,7 @@ use crate::evidence::{Sighting, Stamp, format_time};
 use crate::policy::{JidPatterns, Transfers};
 use crate::protocol::content::{FileContent, exposure};
 use crate::protocol::xmpp::{FileOffer, jid};
+use std::net::SocketAddr;
 
 /// Longest name that is given to a file on disk by those who carve it by hand.
 const MAX_SAFE_NAME: usize = 120;
@@ -29,6 +30,8 @@ pub(super) struct Moved {
     pub content: FileContent,
     pub from: Option<String>,
     pub to: Option<String>,
+    /// Address of who sends, and of who receives, where a connection shows it.
+    pub addresses: (Option<SocketAddr>, Option<SocketAddr>),
     pub complete: bool,
     /// It went through a proxy; `None` where that question does not arise, or is open.
     pub relay: Option<bool>,
@@ -52,6 +55,7 @@ impl Moved {
             content,
             from: None,
             to: None,
+            addresses: (None, None),
             complete: true,
             relay: None,
             peer_to_peer: false,
@@ -100,6 +104,8 @@ impl Moved {
             .with_some("safe_name", self.name.as_deref().map(safe_name))
             .with_some("offered_size", self.offered_size.filter(|size| *size != content.bytes))
             .with_some("media_type", content.media_type)
+            .with_some("from_address", self.addresses.0.map(|address| address.to_string()))
+            .with_some("to_address", self.addresses.1.map(|address| address.to_string()))
             .with("start", format_time(self.start_ns))
             .with("end", format_time(self.end_ns))
             .with_some("rate", rate);

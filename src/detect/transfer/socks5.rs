@@ -183,7 +183,8 @@ struct Passage<'a> {
     stream: Option<&'a SocksStream>,
     /// Where the client of the connection asked for the bytestream.
     server: SocketAddr,
-    relayed: bool,
+    /// Where the relay's other connection goes, if it was seen.
+    receiver: Option<SocketAddr>,
 }
 
 /// Pairs what a client sent to a relay with what the relay sent to another client.
@@ -212,21 +213,21 @@ fn passages(legs: &[Leg], is_empty_file: bool) -> Vec<Passage<'_>> {
             at: Sighting { first: sent.frames.0, last: sent.frames.1, ..leg.at.clone() },
             stream: Some(stream),
             server: leg.at.receiver(),
-            relayed: pair.is_some(),
+            receiver: pair.map(|(_, (other, _))| other.at.sender()),
         });
     }
     for (n, (leg, stream)) in moves(1).enumerate() {
         if !taken.contains(&n) {
             let direction = leg.at.direction.reversed();
             let at = Sighting { first: stream.frames.0, last: stream.frames.1, direction, ..leg.at.clone() };
-            all.push(Passage { at, stream: Some(stream), server: leg.at.receiver(), relayed: false });
+            all.push(Passage { at, stream: Some(stream), server: leg.at.receiver(), receiver: None });
         }
     }
     if all.is_empty() && is_empty_file {
         let mut accepted = legs.iter().filter(|leg| leg.accepted);
         let first = accepted.next();
-        let relayed = accepted.next().is_some();
-        all.extend(first.map(|leg| Passage { at: leg.at.clone(), stream: None, server: leg.at.receiver(), relayed }));
+        let receiver = accepted.next().map(|leg| leg.at.sender());
+        all.extend(first.map(|leg| Passage { at: leg.at.clone(), stream: None, server: leg.at.receiver(), receiver }));
     }
     all
 }
@@ -250,10 +251,14 @@ fn describe(passage: &Passage<'_>, known: Option<&Negotiation>, offers: &Offers,
         (moved.from, moved.to) = (offer.from.clone(), offer.to.clone());
     }
     moved.complete = missing == 0 && moved.offered_size.is_none_or(|size| moved.content.bytes >= size);
-    let relay = if passage.relayed { Some(true) } else { known.and_then(|known| known.is_proxy(passage.server)) };
+    let relay =
+        if passage.receiver.is_some() { Some(true) } else { known.and_then(|known| known.is_proxy(passage.server)) };
     moved.relay = relay
         .or_else(|| parties.is_client(passage.server.ip()).then_some(false))
         .or_else(|| known.and_then(|known| known.activated.then_some(true)));
+    let receiver = passage.receiver.or((moved.relay == Some(false)).then(|| at.receiver()));
+    let is_relays = moved.relay == Some(true) && at.sender() == passage.server;
+    moved.addresses = if is_relays { (None, Some(at.receiver())) } else { (Some(at.sender()), receiver) };
     moved.peer_to_peer = moved.relay == Some(false);
     if let Some(known) = known {
         moved.frames.push(known.frame);

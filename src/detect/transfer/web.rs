@@ -45,6 +45,8 @@ struct Exchange {
     is_attachment: bool,
     /// Media type as told.
     media_type: Option<String>,
+    /// The bytes are a coding of the file: their kind is not the file's.
+    is_encoded: bool,
     start_ns: i64,
     end_ns: i64,
 }
@@ -212,6 +214,8 @@ impl Exchange {
             name: disposition.and_then(file_name_of),
             is_attachment: disposition.is_some_and(|value| value.trim_start().to_lowercase().starts_with("attachment")),
             media_type: media_type(message),
+            is_encoded: message.content.sha256 == message.body_sha256
+                && message.header("content-encoding").is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")),
             start_ns: message.frames.0.time_ns,
             end_ns: message.frames.1.time_ns,
         })
@@ -221,6 +225,8 @@ impl Exchange {
         let mut moved = Moved::new(method, "http", &self.at, self.content.clone());
         moved.complete = self.complete;
         (moved.start_ns, moved.end_ns) = (self.start_ns, self.end_ns);
+        let client = Some(self.at.sender());
+        moved.addresses = if self.put { (client, None) } else { (None, client) };
         moved.more.push(("request", if self.put { "PUT" } else { "GET" }.into()));
         moved.more.push(("url", format!("{}{}", self.address.authority, self.address.path).into()));
         if let Some(status) = self.status.filter(|status| !(200..300).contains(status)) {
@@ -255,7 +261,8 @@ impl Exchange {
         let name = self.name.clone().or_else(|| self.address.file_name());
         let by_name = name.as_deref().and_then(exposure::by_name).is_some();
         let exposes = !has_query && (by_name || !self.content.exposures.is_empty());
-        self.is_attachment || (!self.is_page() && (exposes || self.content.media_type.is_some_and(is_document)))
+        let is_document = !self.is_encoded && self.content.media_type.is_some_and(is_document);
+        self.is_attachment || (!self.is_page() && (exposes || is_document))
     }
 }
 
@@ -264,7 +271,7 @@ fn is_document(media_type: &str) -> bool {
     let (class, kind) = media_type.split_once('/').unwrap_or_default();
     match class {
         "audio" | "video" => true,
-        "application" => kind != "octet-stream" && !kind.contains("font") && !kind.contains("wasm"),
+        "application" => !["octet-stream", "font", "wasm", "x509"].iter().any(|part| kind.contains(part)),
         _ => false,
     }
 }

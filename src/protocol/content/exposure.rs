@@ -93,18 +93,25 @@ static PROSODY: LazyLock<Option<Regex>> =
 
 /// What the beginning of a file of so many bytes tells.
 pub(super) fn of_content(head: &[u8], bytes: u64) -> Vec<Exposure> {
-    let fits = |pattern: &LazyLock<Option<Regex>>| pattern.as_ref().is_some_and(|pattern| pattern.is_match(head));
+    let has = |parts: &[&str]| parts.iter().any(|part| memchr::memmem::find(head, part.as_bytes()).is_some());
+    // Patterns are asked only where a part of them stands: most files are none of these.
+    let fits = |parts: &[&str], pattern: &LazyLock<Option<Regex>>| {
+        has(parts) && pattern.as_ref().is_some_and(|pattern| pattern.is_match(head))
+    };
     let found = [
-        (fits(&EJABBERD), "ejabberd.yml"),
-        (fits(&PROSODY), "prosody.cfg.lua"),
+        (fits(&["ejabberd_"], &EJABBERD), "ejabberd.yml"),
+        (fits(&["VirtualHost"], &PROSODY), "prosody.cfg.lua"),
         (is_cookie(head, bytes), ".erlang.cookie"),
         (is_mnesia(head), "mnesia"),
-        (fits(&PRIVATE_KEY), "private-key"),
-        (fits(&PASSWORDS) || head.starts_with(&[0x03, 0xd9, 0xa2, 0x9a]), "passwords"),
-        (memchr::memmem::find(head, b"urn:xmpp:pie:0").is_some() && head.starts_with(b"<"), "account-export"),
+        (fits(&["PRIVATE KEY", "PuTTY-User-Key"], &PRIVATE_KEY), "private-key"),
+        (fits(&[":$", ":{SHA}", ":0:0:"], &PASSWORDS) || head.starts_with(KEEPASS), "passwords"),
+        (head.starts_with(b"<") && has(&["urn:xmpp:pie:0"]), "account-export"),
     ];
     found.into_iter().filter(|(is, _)| *is).map(|(_, what)| Exposure { what, member: None }).collect()
 }
+
+/// The first bytes of a KeePass database.
+const KEEPASS: &[u8] = &[0x03, 0xd9, 0xa2, 0x9a];
 
 /// Erlang makes cookies of twenty capital letters.
 fn is_cookie(head: &[u8], bytes: u64) -> bool {

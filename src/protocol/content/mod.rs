@@ -1,7 +1,7 @@
 //! A file as its bytes flow by: any protocol's bytes in; length, SHA-256, media type and what the file gives away out.
 //!
 //! Bytes are hashed where they lie. Kept are a head (media types and secrets stand there), the tail of a ZIP (its table
-//! of contents), and one header of a tar archive at a time; so a file may be of any length. With a [`Spool`] the bytes
+//! of contents), and one header of a tar archive at a time; so a file may be of any length. With a [`FileSpool`] the bytes
 //! go to disk too.
 
 mod archive;
@@ -9,7 +9,7 @@ pub mod exposure;
 mod spool;
 
 pub use exposure::Exposure;
-pub use spool::Spool;
+pub use spool::FileSpool;
 
 use sha2::{Digest, Sha256};
 use spool::SpooledFile;
@@ -48,7 +48,7 @@ impl FileContent {
     }
 
     /// The content of a file that lies whole in memory.
-    pub fn of(bytes: &[u8], spool: Option<&Spool>) -> Self {
+    pub fn of(bytes: &[u8], spool: Option<&FileSpool>) -> Self {
         let mut intake = Intake::new(spool);
         intake.push(bytes);
         intake.finish()
@@ -67,8 +67,8 @@ pub struct Intake {
 
 impl Intake {
     /// A file of which nothing came yet; it goes to the spool too, if there is one.
-    pub fn new(spool: Option<&Spool>) -> Self {
-        Self { spooled: spool.map(Spool::begin), ..Self::default() }
+    pub fn new(spool: Option<&FileSpool>) -> Self {
+        Self { spooled: spool.map(FileSpool::begin), ..Self::default() }
     }
 
     /// The next bytes.

@@ -18,7 +18,7 @@ const UNFINISHED: &str = ".unfinished";
 
 /// The folder for files of captures.
 #[derive(Debug, Clone)]
-pub struct Spool {
+pub struct FileSpool {
     shared: Arc<Shared>,
 }
 
@@ -29,7 +29,7 @@ struct Shared {
     failed: AtomicU64,
 }
 
-impl Spool {
+impl FileSpool {
     /// Writes into a folder that is there.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self { shared: Arc::new(Shared { folder: folder.into(), next: AtomicU64::new(0), failed: AtomicU64::new(0) }) }
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn files_are_named_by_their_hash_and_lie_there_once() {
         let folder = tempfile::tempdir().unwrap();
-        let spool = Spool::new(folder.path());
+        let spool = FileSpool::new(folder.path());
         let whole = vec![7u8; 200_000];
         let mut one = Intake::new(Some(&spool));
         let mut other = Intake::new(Some(&spool));
@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn what_is_given_up_leaves_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        let mut intake = Intake::new(Some(&Spool::new(folder.path())));
+        let mut intake = Intake::new(Some(&FileSpool::new(folder.path())));
         intake.push(&vec![1; 100_000]);
         assert_eq!(names(folder.path()).len(), 1);
         drop(intake);
@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn a_folder_that_is_gone_is_counted() {
         let folder = tempfile::tempdir().unwrap();
-        let spool = Spool::new(folder.path().join("gone"));
+        let spool = FileSpool::new(folder.path().join("gone"));
         assert!(!FileContent::of(b"x", Some(&spool)).saved);
         assert_eq!(spool.failed(), 1);
     }

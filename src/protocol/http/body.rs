@@ -3,8 +3,9 @@
 //! Bytes are hashed where they lie; only the first of them are kept.
 
 use super::coding::Kept;
+use super::decoded::Decoded;
 use super::event::HttpMessage;
-use crate::protocol::content::{Intake, Spool};
+use crate::protocol::content::{FileSpool, Intake};
 use memchr::memchr;
 
 /// Bytes kept of a body that is not XML: forms and API calls fit, files are told by their hash.
@@ -51,15 +52,24 @@ pub(super) struct Body {
     chunk: Chunk,
     line: Vec<u8>,
     intake: Intake,
+    decoded: Option<Decoded>,
     kept: Kept,
     missing: bool,
 }
 
 impl Body {
-    /// A body of which the first bytes are kept; all of it goes to the spool, if there is one.
-    pub(super) fn new(framing: Framing, kept: Kept, spool: Option<&Spool>) -> Self {
-        let intake = Intake::new(spool.filter(|_| framing != Framing::Empty));
-        Self { framing, chunk: Chunk::Size, line: Vec::new(), intake, kept, missing: false }
+    /// A body of which the first bytes are kept; all of it goes to the spool, if there is one, `coding` undone.
+    pub(super) fn new(framing: Framing, kept: Kept, coding: Option<&str>, spool: Option<&FileSpool>) -> Self {
+        let spool = spool.filter(|_| framing != Framing::Empty);
+        Self {
+            framing,
+            chunk: Chunk::Size,
+            line: Vec::new(),
+            intake: Intake::new(spool),
+            decoded: Decoded::new(coding, spool),
+            kept,
+            missing: false,
+        }
     }
 
     /// `true` if the end of the connection is the end of the body.
@@ -110,15 +120,20 @@ impl Body {
         let (body, cut, failed) = self.kept.finish();
         message.body = body;
         message.body_cut = cut;
-        message.content = self.intake.finish();
-        message.body_bytes = message.content.bytes;
-        message.body_sha256 = message.content.sha256;
+        let transferred = self.intake.finish();
+        message.body_bytes = transferred.bytes;
+        message.body_sha256 = transferred.sha256;
+        let decoded = self.decoded.filter(|_| !self.missing).and_then(|decoded| decoded.finish(ended));
+        message.content = decoded.unwrap_or(transferred);
         message.complete = ended && !self.missing;
         !failed
     }
 
     fn content(&mut self, data: &[u8]) {
         self.intake.push(data);
+        if let Some(decoded) = &mut self.decoded {
+            decoded.push(data);
+        }
         self.kept.take(data);
     }
 

@@ -24,7 +24,7 @@ pub struct HttpMessage {
     pub body_bytes: u64,
     /// SHA-256 of these bytes: of a file in a coding, it is the hash of the coded file.
     pub body_sha256: [u8; 32],
-    /// What kind of file the body is, and where its bytes went.
+    /// The file that the body is, its coding undone where that is gzip or deflate and can be read.
     pub content: FileContent,
     /// The body's end was seen and nothing of it is missing.
     pub complete: bool,

@@ -28,6 +28,8 @@ pub struct SocksSession {
     pub bytestream: Option<String>,
     /// The server's answer, 0 for success (RFC 1928, 6).
     pub reply: Option<u8>,
+    /// Bytes behind the handshake, from the client and from the server.
+    pub bytes: [u64; 2],
     /// Bytes of a bytestream from the client, and from the server.
     pub streams: [Option<SocksStream>; 2],
 }

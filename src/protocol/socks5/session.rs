@@ -249,6 +249,9 @@ impl Session {
 
     /// Bytes behind the handshake.
     fn through(&mut self, index: usize, chunk: &Chunk<'_>, sink: &mut dyn Sink) {
+        if let Some(bytes) = self.told.bytes.get_mut(index) {
+            *bytes = bytes.saturating_add(chunk.data.len() as u64);
+        }
         if self.told.bytestream.is_none() {
             self.inner.data(chunk, sink);
             return;

@@ -2,7 +2,7 @@
 
 use super::IbbTransfer;
 use crate::evidence::{Direction, Seen, Stamp};
-use crate::protocol::content::{Intake, Spool};
+use crate::protocol::content::{FileSpool, Intake};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
@@ -21,7 +21,7 @@ pub(super) struct Route<'a> {
     /// Its addressee.
     pub to: Option<&'a str>,
     /// Where the bytes go.
-    pub spool: Option<&'a Spool>,
+    pub spool: Option<&'a FileSpool>,
 }
 
 /// A transfer that ended, and where it was seen.
@@ -47,7 +47,7 @@ struct Flow {
 }
 
 impl Flow {
-    fn new(spool: Option<&Spool>) -> Self {
+    fn new(spool: Option<&FileSpool>) -> Self {
         Self { intake: Intake::new(spool), next: 0, missing: 0, started: false }
     }
 

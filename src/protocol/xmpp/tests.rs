@@ -74,6 +74,7 @@ impl Sink for Told {
                 error: summary.error,
             }),
             XmppEvent::Ibb(transfer) => self.ibb.push(*transfer),
+            XmppEvent::Sharing(_) => {}
             XmppEvent::Login(login) => self.events.push(format!(
                 "{} {:?} {:?} {:?} {:?} {:?}",
                 login.mechanism, login.username, login.jid, login.disclosure, login.outcome, seen.direction

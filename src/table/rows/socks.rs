@@ -15,6 +15,7 @@ pub fn append(tables: &mut Tables, seen: &Seen<'_>, event: &SocksEvent) {
 fn append_session(tables: &mut Tables, seen: &Seen<'_>, session: &SocksSession) {
     let content = |index: usize| session.streams.get(index).and_then(Option::as_ref).map(|stream| &stream.content);
     let (out, back) = (content(0), content(1));
+    let [bytes_out, bytes_in] = session.bytes;
     tables
         .row(TableId::Socks)
         .time(seen.first.time_ns)
@@ -31,8 +32,8 @@ fn append_session(tables: &mut Tables, seen: &Seen<'_>, session: &SocksSession) 
         .text(session.destination.as_deref())
         .number(session.reply.map(u64::from))
         .flag(session.bytestream.is_some())
-        .number(out.map(|content| content.bytes))
-        .number(back.map(|content| content.bytes))
+        .number(bytes_out)
+        .number(bytes_in)
         .text(out.map(|content| content.sha256_hex()).as_deref())
         .text(back.map(|content| content.sha256_hex()).as_deref());
 }

@@ -14,7 +14,8 @@ pub fn append(tables: &mut Tables, seen: &Seen<'_>, event: &XmppEvent) {
                 Secret { protocol: "xmpp", mechanism: "dialback", username: Some(from), jid: None, secret: Some(key) };
             append_secret(tables, seen, &secret, None, false);
         }
-        XmppEvent::Offer(_) | XmppEvent::Ibb(_) | XmppEvent::Sharing(_) => {}
+        XmppEvent::Sharing(told) => super::candidates::append(tables, seen, told),
+        XmppEvent::Offer(_) | XmppEvent::Ibb(_) => {}
     }
 }
 
