@@ -85,6 +85,8 @@ pub(super) fn meta(
         Meta::Oif => index(&hook.out_if),
         Meta::IifName => name(&hook.in_if),
         Meta::OifName => name(&hook.out_if),
+        // On its way out a packet has no interface that it came in by, but its device: that is asked.
+        Meta::IifType if hook.hook == Hook::Egress => device_type(&hook.out_if)?,
         Meta::IifType => device_type(&hook.in_if)?,
         Meta::OifType => device_type(&hook.out_if)?,
         Meta::IifGroup => hook.in_if.as_ref().map(|_| 0)?,
