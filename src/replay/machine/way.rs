@@ -83,7 +83,7 @@ impl Machine {
         }
     }
 
-    /// Out by a device, in fragments if it came in them. If one of them is dropped, the packet is.
+    /// Out by a device, in fragments if it came in them. Once one of them is dropped, the rest are not sent.
     pub(super) fn leave(&mut self, to: &Arc<str>, skb: &mut Skb<'_>, hits: &mut Vec<u32>) -> Judged {
         if self.devices.has_no_egress() {
             return Judged::ACCEPTED;
@@ -92,15 +92,14 @@ impl Machine {
         if pieces.is_empty() {
             return self.leave_whole(to, skb, hits);
         }
-        let mut worst = Judged::ACCEPTED;
         for bytes in &pieces {
             let Some(mut piece) = as_skb(bytes, skb) else { continue };
             let judged = self.leave_whole(to, &mut piece, hits);
-            if worst == Judged::ACCEPTED {
-                worst = judged;
+            if judged != Judged::ACCEPTED {
+                return judged;
             }
         }
-        worst
+        Judged::ACCEPTED
     }
 
     fn leave_whole(&mut self, to: &Arc<str>, skb: &mut Skb<'_>, hits: &mut Vec<u32>) -> Judged {
