@@ -268,7 +268,10 @@ impl Machine {
 
     /// Sends what REJECT answers. The host's own answers are in a capture taken at the host; a gateway's would be new.
     fn answer(&mut self, how: Reject, context: &HookContext, skb: &Skb<'_>, hits: &mut Vec<u32>) {
-        if self.bridges || self.wiring.vantage == Vantage::Host || matches!(context.hook, Hook::Output | Hook::Postrouting) {
+        if self.bridges
+            || self.wiring.vantage == Vantage::Host
+            || matches!(context.hook, Hook::Output | Hook::Postrouting)
+        {
             return;
         }
         let Some(packet) = reject_reply(skb, how, &self.wiring.routes) else { return };

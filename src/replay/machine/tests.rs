@@ -70,8 +70,8 @@ table inet i {
 #[test]
 fn devices_see_fragments_and_egress_the_ethernet_header() {
     let mut gateway = machine(NETDEV, Vantage::Gateway);
-    let big =
-        [(0, 1480, true), (1480, 1480, true), (2960, 48, false)].map(|(at, len, more)| echo(INSIDE, OUTSIDE, at, len, more));
+    let big = [(0, 1480, true), (1480, 1480, true), (2960, 48, false)]
+        .map(|(at, len, more)| echo(INSIDE, OUTSIDE, at, len, more));
     let small = || echo(INSIDE, OUTSIDE, 0, 64, false);
     let packets = [&[small(), small()][..], &big].concat();
     let all = (5, 3236);
@@ -87,7 +87,8 @@ fn devices_see_fragments_and_egress_the_ethernet_header() {
 
 #[test]
 fn a_dropped_fragment_keeps_the_rest_back() {
-    let rules = "table netdev n { chain out { type filter hook egress device eth0 priority 0; policy drop; counter; }; }
+    let rules =
+        "table netdev n { chain out { type filter hook egress device eth0 priority 0; policy drop; counter; }; }
         table inet i { chain f { type filter hook forward priority 0; ct state new counter; }; }";
     let mut gateway = machine(rules, Vantage::Gateway);
     let packets = [(0, 80, true), (80, 40, false)].map(|(at, len, more)| echo(INSIDE, OUTSIDE, at, len, more));
@@ -124,10 +125,7 @@ fn a_ruleset_for_frames_alone_is_a_bridge() {
     let mut gateway = machine(BRIDGE, Vantage::Gateway);
     let packets = [echo(INSIDE, OUTSIDE, 0, 64, false), echo(OUTSIDE, INSIDE, 0, 64, false)];
     let one = (1, 84);
-    assert_eq!(
-        counts(&mut gateway, &packets),
-        [one, (0, 0), (2, 168), (0, 0), one, one, (0, 0), (0, 0), one, (0, 0)]
-    );
+    assert_eq!(counts(&mut gateway, &packets), [one, (0, 0), (2, 168), (0, 0), one, one, (0, 0), (0, 0), one, (0, 0)]);
     let mut host = machine(BRIDGE, Vantage::Host);
     let counted = counts(&mut host, &packets);
     assert_eq!(counted, [(0, 0), (0, 0), one, one, (0, 0), (0, 0), one, (0, 0), one, (0, 0)]);
