@@ -29,6 +29,7 @@ fn gateway<'a>(kind: FileKind, text: &'a str) -> KernelRun<'a> {
         backend: Backend::Nft,
         vantage: Vantage::Gateway { inside: vec![("10.1.0.0".parse().unwrap(), 16)] },
         interfaces: Interfaces::default(),
+        bridges: false,
         timing: Timing::Max,
         settings: Settings::default(),
     }

@@ -58,13 +58,19 @@ impl Machine {
     }
 
     fn forward(&mut self, from: &Arc<str>, skb: &mut Skb<'_>, hits: &mut Vec<u32>) -> Judged {
-        let to = self.wiring.interface_to(skb.dst());
+        let to = if self.bridges { self.other_port(from) } else { self.wiring.interface_to(skb.dst()) };
         // `ip_output` still knows by which device the packet came, a bridge does not.
         let known = (!self.bridges).then_some(from);
         match self.hook(Hook::Forward, Some(from), Some(&to), skb, hits) {
             Passed::On => self.go_out(known, &to, skb, hits),
             Passed::End(judged) => judged,
         }
+    }
+
+    /// A frame that was captured at a bridge went through it.
+    fn other_port(&self, from: &Arc<str>) -> Arc<str> {
+        let routes = &self.wiring.routes;
+        Arc::clone(if *from == routes.outside_if { &routes.inside_if } else { &routes.outside_if })
     }
 
     /// What the host itself sends.

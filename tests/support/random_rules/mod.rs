@@ -151,6 +151,7 @@ impl RandomCase {
             backend: self.backend,
             vantage: self.vantage.clone(),
             interfaces: Interfaces::default(),
+            bridges: false,
             timing: Timing::Max,
             settings: self.settings,
         }
