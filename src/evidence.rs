@@ -118,9 +118,46 @@ pub struct FlowInfo {
     pub community_id: Box<str>,
     /// Tunnels around the packets, outermost first, e.g. `vlan 8/vxlan 8808`; empty if none.
     pub tunnel: Box<str>,
+    /// What was opened around the bytes before they were read; nothing for bytes as they crossed the wire.
+    pub within: Within,
+}
+
+/// Layers that were opened around bytes. A decoder that opens one feeds the decoder inside with the flow of
+/// [`FlowInfo::opened`], so that everything seen inside tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Within {
+    /// TLS that keys opened: who reads along without them sees nothing of what is inside.
+    pub tls: Option<TlsLayer>,
+    /// zlib (XEP-0138), alone or inside TLS.
+    pub zlib: bool,
+    /// A binding of XMPP to HTTP.
+    pub http: Option<HttpBinding>,
+}
+
+/// TLS that was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TlsLayer {
+    /// `TLSv1.2`, `TLSv1.3` and so on.
+    pub version: &'static str,
+    /// It began behind STARTTLS, not with the connection.
+    pub starttls: bool,
+}
+
+/// How XMPP lies in HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum HttpBinding {
+    /// XEP-0124, XEP-0206.
+    Bosh,
+    /// RFC 7395.
+    WebSocket,
 }
 
 impl FlowInfo {
+    /// The same conversation, for what lies inside a layer that was opened.
+    pub fn opened(&self, within: Within) -> Arc<Self> {
+        Arc::new(Self { within, ..self.clone() })
+    }
+
     /// Address and port of the side that sends in `direction`.
     pub fn sender(&self, direction: Direction) -> SocketAddr {
         match direction {

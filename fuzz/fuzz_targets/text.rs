@@ -29,7 +29,7 @@ fuzz_target!(|pieces: Vec<(bool, Vec<u8>)>| {
         orig: address(40_000),
         resp: address(23),
         community_id: "1:fuzz".into(),
-        tunnel: "".into(),
+        tunnel: "".into(), within: jabberscope::evidence::Within::default(),
     });
     let (mut decoder, mut lines, stamp) = (text::start(), Lines(Vec::new()), Stamp::default());
     for (orig, data) in pieces.iter().filter(|(_, data)| !data.is_empty()) {
@@ -40,7 +40,7 @@ fuzz_target!(|pieces: Vec<(bool, Vec<u8>)>| {
         }
     }
     decoder.end(&End { flow: &flow, stamp }, &mut lines);
-    let mut detector = CookieDetector::new(&Settings { policy: None, cookie_words: Arc::new([]), quote_chars: 100 });
+    let mut detector = CookieDetector::new(&Settings { quote_chars: 100, ..Settings::default() });
     let mut findings = Vec::new();
     for record in &lines.0 {
         detector.on_record(record, &mut findings);

@@ -21,7 +21,7 @@ fuzz_target!(|bytes: &[u8]| {
         orig: SocketAddr::from(([10, 0, 0, 1], 40000)),
         resp: SocketAddr::from(([10, 0, 0, 2], 5222)),
         community_id: "".into(),
-        tunnel: "".into(),
+        tunnel: "".into(), within: jabberscope::evidence::Within::default(),
     });
     let stamp = Stamp::default();
     let mut decoder = xmpp::start();

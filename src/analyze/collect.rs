@@ -1,8 +1,10 @@
 //! After the shards: their outputs in one order, judged, and written as they come.
 
 use super::AnalyzeError;
-use super::shard::{Output, Skipped, note_skipped};
+use super::desk::{Desk, Output, Skipped, note_skipped};
 use crate::detect::{self, Detector, Finding, Settings};
+use crate::protocol::epmd::Register;
+use crate::protocol::{Join, joins};
 use crate::report::{TableWriter, TimelineBuilder, TrafficBuilder};
 use crate::table::{Rows, TableId, Tables, rows};
 use std::collections::{BTreeMap, HashSet};
@@ -12,6 +14,11 @@ const MAX_FINDINGS: usize = 1_000_000;
 
 /// Takes outputs in the order of batches.
 pub struct Collector {
+    joins: Vec<Box<dyn Join>>,
+    /// Where joins report to.
+    desk: Desk,
+    /// Which Erlang node listens where.
+    nodes: Register,
     detectors: Vec<Box<dyn Detector>>,
     writer: TableWriter,
     /// Rows of one batch in time order, by table; kept for their memory.
@@ -41,12 +48,17 @@ pub struct Collected {
     pub counts: BTreeMap<&'static str, u64>,
     /// What was not decoded.
     pub skipped: Skipped,
+    /// Which Erlang node listens where.
+    pub nodes: Register,
 }
 
 impl Collector {
-    /// Judges with every detector, writes to `writer`.
-    pub fn new(settings: &Settings, writer: TableWriter) -> Self {
+    /// Judges with every detector, writes to `writer`. `tables` is the pattern for rows: masks and capture names.
+    pub fn new(settings: &Settings, tables: &Tables, writer: TableWriter) -> Self {
         Self {
+            joins: joins(),
+            desk: Desk::new(settings, tables),
+            nodes: Register::default(),
             detectors: detect::detectors(settings),
             writer,
             merged: TableId::ALL.iter().map(|table| Rows::new(table.columns())).collect(),
@@ -60,7 +72,16 @@ impl Collector {
 
     /// Takes what the shards said about one batch; gives the outputs back, cleared.
     pub fn consume(&mut self, mut outputs: Vec<Output>) -> Result<Vec<Output>, AnalyzeError> {
-        for output in &mut outputs {
+        let judged = self.judge(&mut outputs);
+        outputs.push(judged);
+        self.take(&mut outputs)?;
+        outputs.iter_mut().for_each(Output::clear);
+        Ok(outputs)
+    }
+
+    /// Adds up and writes what was said, but for records.
+    fn take(&mut self, outputs: &mut [Output]) -> Result<(), AnalyzeError> {
+        for output in outputs.iter_mut() {
             self.timeline.merge(&output.timeline);
             self.traffic.merge(&output.traffic);
             for (what, count) in &output.counts {
@@ -71,14 +92,12 @@ impl Collector {
             }
             self.findings.extend(output.findings.drain(..));
         }
-        self.judge(&mut outputs);
-        self.write(&outputs)?;
-        outputs.iter_mut().for_each(Output::clear);
-        Ok(outputs)
+        self.write(outputs)
     }
 
     /// The captures have ended; `pattern` has the masks and names for rows that findings make.
     pub fn finish(mut self, pattern: &Tables) -> Result<Collected, AnalyzeError> {
+        self.finish_joins()?;
         let mut found = Vec::new();
         for detector in &mut self.detectors {
             detector.finish(&mut found);
@@ -100,20 +119,42 @@ impl Collector {
             traffic: self.traffic,
             counts: self.counts,
             skipped: self.skipped,
+            nodes: self.nodes,
         })
     }
 
-    /// Detectors see events in the order of time.
-    fn judge(&mut self, outputs: &mut [Output]) {
+    /// Joins and detectors see events in the order of time; what a join makes of an event comes right behind it.
+    /// Returns what joins reported beside records.
+    fn judge(&mut self, outputs: &mut [Output]) -> Output {
         let mut records: Vec<_> = outputs.iter_mut().flat_map(|output| output.records.drain(..)).collect();
         records.sort_by_key(|record| record.at.last.order());
         let mut found = Vec::new();
         for record in &records {
-            for detector in &mut self.detectors {
-                detector.on_record(record, &mut found);
+            self.nodes.on_record(record);
+            for join in &mut self.joins {
+                join.on_record(record, &mut self.desk);
+            }
+            let joined = std::mem::take(&mut self.desk.output.records);
+            for record in std::iter::once(record).chain(&joined) {
+                for detector in &mut self.detectors {
+                    detector.on_record(record, &mut found);
+                }
             }
         }
         self.findings.extend(found.into_iter());
+        self.desk.take_output(None)
+    }
+
+    /// No more events will come: joins tell what they still hold.
+    fn finish_joins(&mut self) -> Result<(), AnalyzeError> {
+        for join in &mut self.joins {
+            join.finish(&mut self.desk);
+        }
+        let mut last = [self.desk.take_output(None)];
+        self.joins.clear();
+        let judged = self.judge(&mut last);
+        let [last] = last;
+        self.take(&mut [last, judged])
     }
 
     fn write(&mut self, outputs: &[Output]) -> Result<(), AnalyzeError> {
@@ -123,6 +164,9 @@ impl Collector {
                 && parts.iter().any(|rows| !rows.is_empty())
             {
                 merge_by_time(&parts, merged);
+                if table == TableId::Flows && !self.nodes.is_empty() {
+                    rows::flow::name_nodes(merged, &self.nodes);
+                }
                 self.writer.append(table, merged)?;
                 merged.clear();
             }

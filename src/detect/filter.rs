@@ -56,6 +56,7 @@ mod tests {
             resp: "10.0.0.1:4369".parse().unwrap(),
             community_id: "1:x".into(),
             tunnel: "".into(),
+            within: crate::evidence::Within::default(),
         };
         assert_eq!(
             frames_of(&flow, &[12, 14]),

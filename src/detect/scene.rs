@@ -15,6 +15,7 @@ pub fn flow(orig: &str, resp: &str) -> Arc<FlowInfo> {
         resp: resp.parse().unwrap(),
         community_id: format!("1:{orig}-{resp}").into(),
         tunnel: "".into(),
+        within: crate::evidence::Within::default(),
     })
 }
 
@@ -49,5 +50,5 @@ pub fn login(username: &str, disclosure: Disclosure, outcome: Outcome) -> Login 
 /// Settings with a policy of this text.
 pub fn settings(policy: Option<&str>) -> Settings {
     let policy = policy.map(|text| Arc::new(Policy::parse(text, "policy.toml").unwrap()));
-    Settings { policy, cookie_words: Arc::new([]), quote_chars: 200 }
+    Settings { policy, quote_chars: 200, ..Settings::default() }
 }

@@ -230,6 +230,7 @@ impl<C: Default + Send> FlowTable<C> {
             resp,
             community_id: super::community::community_id(key.transport, src, dst).into(),
             tunnel: view.packet.tunnel.as_deref().unwrap_or_default().into(),
+            within: crate::evidence::Within::default(),
         };
         let list = if key.transport == Transport::Tcp { List::Tcp } else { List::Datagram };
         let flow = Box::new(Flow {

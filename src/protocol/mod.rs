@@ -6,14 +6,19 @@
 
 pub mod conversation;
 pub mod dns;
+mod early;
 pub mod epmd;
 pub mod erldist;
 pub mod http;
+mod inflate;
+mod inside;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod text;
 pub mod tls;
+mod websocket;
 pub mod xmpp;
+mod zlib;
 
 pub use crate::flow::{Chunk, End, Gap};
 pub use conversation::Conversation;
@@ -95,6 +100,20 @@ pub struct Record {
     pub at: Sighting,
     /// What.
     pub event: Event,
+}
+
+/// Reads what is spread over several conversations, such as an XMPP stream in the requests of BOSH. It sees all records
+/// of a case in time order, after the shards, and reports as decoders do; what it reports is no input of other joins.
+pub trait Join: Send {
+    /// The next record.
+    fn on_record(&mut self, record: &Record, sink: &mut dyn Sink);
+    /// No more records will come.
+    fn finish(&mut self, sink: &mut dyn Sink);
+}
+
+/// Every join, in a fixed order.
+pub fn joins() -> Vec<Box<dyn Join>> {
+    vec![Box::<erldist::Ejabberdctl>::default()]
 }
 
 /// All that decoders report, but for stanzas. Plain data: it leaves the shard.

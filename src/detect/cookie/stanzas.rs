@@ -46,6 +46,7 @@ mod tests {
             resp: "10.0.0.1:5222".parse().unwrap(),
             community_id: "1:x".into(),
             tunnel: "".into(),
+            within: crate::evidence::Within::default(),
         });
         let seen =
             Seen { flow: &flow, direction: Direction::FromOrig, first: Stamp::default(), last: Stamp::default() };

@@ -35,6 +35,7 @@ fn flow(port: u16) -> Arc<FlowInfo> {
         resp: ([10, 0, 0, 1], port).into(),
         community_id: "1:test".into(),
         tunnel: "".into(),
+        within: crate::evidence::Within::default(),
     })
 }
 

@@ -87,6 +87,7 @@ mod tests {
             resp: "10.0.0.1:2323".parse().unwrap(),
             community_id: "1:x".into(),
             tunnel: "".into(),
+            within: crate::evidence::Within::default(),
         };
         probe(&Opening { flow: &flow, from_orig, from_resp })
     }

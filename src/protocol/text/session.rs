@@ -170,6 +170,7 @@ mod tests {
             resp: "10.0.0.1:2323".parse().unwrap(),
             community_id: "1:x".into(),
             tunnel: "".into(),
+            within: crate::evidence::Within::default(),
         });
         let mut decoder = start();
         let mut sink = Lines::default();
@@ -255,6 +256,7 @@ mod tests {
             resp: "10.0.0.1:2323".parse().unwrap(),
             community_id: "1:x".into(),
             tunnel: "".into(),
+            within: crate::evidence::Within::default(),
         });
         let (mut decoder, mut sink) = (start(), Lines::default());
         let stamp = Stamp::default();

@@ -12,7 +12,7 @@ mod record;
 
 pub use event::*;
 
-use super::{Chunk, Decoder, End, Event, Gap, Next, Opening, Probe, Sink};
+use super::{Chunk, Conversation, Decoder, End, Event, Gap, Next, Opening, Probe, Sink};
 use crate::evidence::{Direction, FlowInfo, Seen, Stamp};
 use handshake::{HandshakeReader, Step};
 use record::{Record, RecordReader, content};
@@ -62,13 +62,13 @@ fn probe_hello(data: &[u8]) -> Probe {
 
 /// Starts a decoder at the first record.
 pub fn start() -> Box<dyn Decoder> {
-    Box::new(TlsDecoder::new(false))
+    Box::new(TlsDecoder::new(false, Conversation::default()))
 }
 
 /// Starts a decoder for the TLS that follows STARTTLS (XMPP's `<proceed/>`), where the first record may come from
-/// either side.
-pub fn start_after_starttls() -> Box<dyn Decoder> {
-    Box::new(TlsDecoder::new(true))
+/// either side. `inner` has read what was in clear and is to read what lies inside; it is told the end in any case.
+pub fn start_around(inner: Box<dyn Decoder>) -> Box<dyn Decoder> {
+    Box::new(TlsDecoder::new(true, Conversation::Decoded(inner)))
 }
 
 /// Reads a handshake as far as it is in clear.
@@ -85,10 +85,12 @@ struct TlsDecoder {
     /// Directions that announced that they encrypt.
     changed_cipher: [bool; 2],
     reported: bool,
+    /// Who reads what lies inside.
+    inner: Conversation,
 }
 
 impl TlsDecoder {
-    fn new(via_starttls: bool) -> Self {
+    fn new(via_starttls: bool, inner: Conversation) -> Self {
         Self {
             records: Default::default(),
             messages: Default::default(),
@@ -99,6 +101,7 @@ impl TlsDecoder {
             lost: [false; 2],
             changed_cipher: [false; 2],
             reported: false,
+            inner,
         }
     }
 
@@ -169,6 +172,7 @@ impl Decoder for TlsDecoder {
 
     fn end(&mut self, end: &End<'_>, sink: &mut dyn Sink) {
         self.report(end.flow, sink);
+        self.inner.end(end, sink);
     }
 }
 

@@ -116,7 +116,7 @@ fn tls_1_3_ends_in_clear_at_the_servers_hello() {
         0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
     ];
     let noted = conversation(
-        start_after_starttls(),
+        start_around(crate::protocol::xmpp::start()),
         &[
             orig(record(22, &client_hello())),
             resp([record(22, &server_hello(0x1302, &retry, std::slice::from_ref(&chosen))), record(20, &[1])].concat()),

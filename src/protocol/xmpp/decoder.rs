@@ -11,7 +11,8 @@ use super::scan::{Defect, Item, Scanner, Step};
 use super::session::{Reaction, Scratch, Session};
 use super::tape::Tape;
 use crate::evidence::{Seen, Stamp};
-use crate::protocol::{Chunk, Decoder, End, Gap, Next, Sink, tls};
+use crate::protocol::early::Early;
+use crate::protocol::{Chunk, Decoder, End, Gap, Next, Sink, tls, zlib};
 use std::cell::RefCell;
 
 /// Longest item that is put together: servers allow 64 KiB to 512 KiB by default, 10 MiB at most in practice.
@@ -72,19 +73,15 @@ impl Lane {
 pub(super) struct XmppDecoder {
     lanes: [Lane; 2],
     session: Session,
+    /// Compressed bytes of the client, if they came before the server's consent did.
+    early: Option<Box<Early>>,
 }
 
 impl XmppDecoder {
-    /// A stream inside TLS that was opened: how it began (`direct`, `starttls`), and the version.
-    pub fn inside_tls(tls: &'static str, version: Option<&str>) -> Self {
-        let mut decoder = Self::default();
-        decoder.session.tls = Some(tls);
-        decoder.session.encrypted = true;
-        decoder.session.tls_version = version.map(Into::into);
-        decoder
-    }
-
     fn read(&mut self, chunk: &Chunk<'_>, workshop: &mut Workshop, sink: &mut dyn Sink) -> Next {
+        if self.early.is_some() && self.session.waits_for_compression(chunk.direction) && self.keep_early(chunk, 0) {
+            return Next::Continue;
+        }
         let Some(lane) = self.lanes.get_mut(chunk.direction.index()) else { return Next::Continue };
         let mut work = lane.pending.take().or_else(|| workshop.spares.pop()).unwrap_or_default();
         let mut at = 0;
@@ -99,8 +96,13 @@ impl XmppDecoder {
                 Step::More => break Next::Continue,
                 Step::Broken { at: place, defect } => {
                     if self.session.starttls_requested && resync::is_tls(chunk.data.get(place..)) {
-                        break self.hand_over_to_tls(chunk, place, sink);
+                        break self.hand_over_to_tls(place);
                     }
+                    if self.session.waits_for_compression(chunk.direction) && self.keep_early(chunk, place) {
+                        work.bytes.clear();
+                        break Next::Continue;
+                    }
+                    let Some(lane) = self.lanes.get_mut(chunk.direction.index()) else { break Next::Continue };
                     if !lane.told {
                         sink.skipped(defect_name(defect), chunk.stamp);
                         sink.skipped("xmpp.resync", chunk.stamp);
@@ -133,11 +135,8 @@ impl XmppDecoder {
                     match reaction {
                         Reaction::Continue => {}
                         Reaction::Lost => self.lose(chunk, kind, sink),
-                        Reaction::Tls => break self.hand_over_to_tls(chunk, end, sink),
-                        Reaction::Compressed => {
-                            sink.skipped("xmpp.compressed", chunk.stamp);
-                            break Next::Opaque;
-                        }
+                        Reaction::Tls => break self.hand_over_to_tls(end),
+                        Reaction::Compressed => break self.hand_over_to_zlib(end),
                     }
                 }
             }
@@ -198,12 +197,32 @@ impl XmppDecoder {
         }
     }
 
-    /// TLS begins at `consumed`. What was in clear is told now: the stream ends for this decoder.
-    fn hand_over_to_tls(&mut self, chunk: &Chunk<'_>, consumed: usize, sink: &mut dyn Sink) -> Next {
+    /// TLS begins at `consumed`. The stream goes on inside it, read or not: this decoder moves there with what it knows.
+    fn hand_over_to_tls(&mut self, consumed: usize) -> Next {
         self.session.tls = Some("starttls");
-        self.session.finish(chunk.flow, chunk.stamp, sink);
+        self.session.starttls_requested = false;
         self.lanes = Default::default();
-        Next::Handover { consumed, to: tls::start_after_starttls() }
+        Next::Handover { consumed, to: tls::start_around(Box::new(std::mem::take(self))) }
+    }
+
+    /// zlib begins at `consumed`, and with the next byte of the other direction.
+    fn hand_over_to_zlib(&mut self, consumed: usize) -> Next {
+        self.lanes = Default::default();
+        let early = self.early.take();
+        Next::Handover { consumed, to: zlib::start_around(Box::new(std::mem::take(self)), early) }
+    }
+
+    /// Keeps what seems to be compressed until the server has consented. `false` if it is something else.
+    fn keep_early(&mut self, chunk: &Chunk<'_>, from: usize) -> bool {
+        let data = chunk.data.get(from..).unwrap_or_default();
+        if self.early.is_none() && !zlib::may_begin(data) {
+            return false;
+        }
+        let kept = self.early.get_or_insert_with(|| Box::new(Early::new(chunk.direction))).keep(data, chunk.stamp);
+        if !kept {
+            self.early = None;
+        }
+        kept
     }
 }
 
@@ -220,7 +239,7 @@ impl Decoder for XmppDecoder {
     }
 
     fn data(&mut self, chunk: &Chunk<'_>, sink: &mut dyn Sink) -> Next {
-        self.session.begin(chunk.stamp);
+        self.session.begin(chunk.flow, chunk.stamp);
         WORKSHOP.with(|workshop| match workshop.try_borrow_mut() {
             Ok(mut workshop) => self.read(chunk, &mut workshop, sink),
             // A sink that feeds another decoder of this thread from within: it works with a shop of its own.
@@ -229,7 +248,7 @@ impl Decoder for XmppDecoder {
     }
 
     fn gap(&mut self, gap: &Gap<'_>, sink: &mut dyn Sink) {
-        self.session.begin(gap.stamp);
+        self.session.begin(gap.flow, gap.stamp);
         sink.skipped("xmpp.resync", gap.stamp);
         self.salvage(gap, sink);
         if let Some(lane) = self.lanes.get_mut(gap.direction.index()) {
@@ -238,6 +257,9 @@ impl Decoder for XmppDecoder {
     }
 
     fn end(&mut self, end: &End<'_>, sink: &mut dyn Sink) {
+        if self.early.take().is_some() {
+            sink.skipped("xmpp.compressed", end.stamp);
+        }
         self.session.finish(end.flow, end.stamp, sink);
     }
 }

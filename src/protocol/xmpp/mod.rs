@@ -8,7 +8,8 @@
 //! mean, with `element`, `names` and `namespace` to read them, `login`, `ibb` and `offer` for what lasts longer than
 //! one. Only items that matter in depth are read event by event.
 //!
-//! Not decoded here: what comes after STARTTLS and after stream compression (XEP-0138).
+//! At STARTTLS the decoder moves into a TLS decoder, which feeds it again if it can open what comes; at stream
+//! compression (XEP-0138) it moves into one that inflates.
 
 mod decoder;
 mod element;
@@ -33,15 +34,9 @@ pub use probe::probe;
 
 use super::Decoder;
 
-/// Starts a decoder of a stream in clear.
+/// Starts a decoder of a stream, in clear or inside a layer that was opened ([`crate::evidence::Within`]).
 pub fn start() -> Box<dyn Decoder> {
     Box::<decoder::XmppDecoder>::default()
-}
-
-/// Starts a decoder of a stream inside TLS that was opened: `tls` is `direct` or `starttls`, `version` as in
-/// [`StreamSummary::tls_version`].
-pub fn start_inside_tls(tls: &'static str, version: Option<&str>) -> Box<dyn Decoder> {
-    Box::new(decoder::XmppDecoder::inside_tls(tls, version))
 }
 
 /// Kind of a stanza.

@@ -74,6 +74,7 @@ mod tests {
             resp: std::net::SocketAddr::from(([10, 0, 0, 2], port)),
             community_id: "1:x".into(),
             tunnel: "".into(),
+            within: crate::evidence::Within::default(),
         };
         probe(&Opening { flow: &flow, from_orig, from_resp })
     }

@@ -90,9 +90,9 @@ pub(super) struct Session {
     /// `starttls` or `direct`, if the stream lies in TLS, or came to it.
     pub tls: Option<&'static str>,
     /// What is read lies in TLS that was opened.
-    pub encrypted: bool,
+    encrypted: bool,
     /// Its version.
-    pub tls_version: Option<Box<str>>,
+    tls_version: Option<&'static str>,
     compression: Option<&'static str>,
     domain: Option<Box<str>>,
     from_domain: Option<Box<str>>,
@@ -106,6 +106,8 @@ pub(super) struct Session {
     offered_starttls: Option<bool>,
     /// The client asked for TLS and waits.
     pub starttls_requested: bool,
+    /// The client asked for compression and waits.
+    compression_requested: bool,
     stanzas: [u64; 2],
     first_stanza: Option<Stamp>,
     error: Option<Box<str>>,
@@ -114,9 +116,14 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Notes the first byte of the conversation.
-    pub fn begin(&mut self, stamp: Stamp) {
+    /// Notes the first byte of the conversation, and the layers around what comes now.
+    pub fn begin(&mut self, flow: &FlowInfo, stamp: Stamp) {
         self.first.get_or_insert(stamp);
+        if let Some(layer) = flow.within.tls {
+            self.encrypted = true;
+            self.tls = Some(if layer.starttls { "starttls" } else { "direct" });
+            self.tls_version = Some(layer.version);
+        }
     }
 
     /// Takes an item that stands directly under the stream.
@@ -183,6 +190,11 @@ impl Session {
     /// The client is who speaks in this direction, unless that was known before.
     fn client_is(&mut self, direction: Direction) {
         self.client.get_or_insert(direction);
+    }
+
+    /// The side that speaks in this direction has asked for compression, and may speak compressed next.
+    pub fn waits_for_compression(&self, direction: Direction) -> bool {
+        self.compression_requested && self.is_from_client(direction) == Some(true)
     }
 
     fn is_from_client(&self, direction: Direction) -> Option<bool> {
@@ -289,7 +301,7 @@ impl Session {
             jid: self.account.jid().map(str::to_owned),
             stream_id: self.stream_id.take().map(String::from),
             tls: self.tls,
-            tls_version: self.tls_version.take().map(String::from),
+            tls_version: self.tls_version.map(str::to_owned),
             compression: self.compression,
             offered_starttls: self.offered_starttls,
             mechanism: mechanism.map(String::from),

@@ -94,6 +94,7 @@ fn flow() -> Arc<FlowInfo> {
         resp: "10.0.0.2:5222".parse().unwrap(),
         community_id: "1:x".into(),
         tunnel: "".into(),
+        within: crate::evidence::Within::default(),
     })
 }
 
@@ -114,7 +115,11 @@ impl Conversation {
             return;
         }
         let chunk = Chunk { flow: &self.flow, direction, data, offset: 0, stamp: Stamp::default() };
-        self.opaque = !matches!(self.decoder.data(&chunk, &mut self.told), Next::Continue);
+        match self.decoder.data(&chunk, &mut self.told) {
+            Next::Continue => {}
+            Next::Opaque => self.opaque = true,
+            Next::Handover { to, .. } => self.decoder = to,
+        }
     }
 
     fn lose(&mut self, direction: Direction) {
@@ -322,10 +327,10 @@ fn starttls_ends_what_can_be_read() {
         (C, "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"),
     ] {
         conversation.say(direction, text.as_bytes());
-        assert!(!conversation.opaque, "{text}");
+        assert_eq!(conversation.decoder.protocol(), "xmpp", "{text}");
     }
     conversation.say(S, b"<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
-    assert!(conversation.opaque);
+    assert_eq!(conversation.decoder.protocol(), "tls");
     let told = conversation.end();
     assert_eq!(told.summaries.len(), 1);
     assert_eq!(told.summaries[0].tls, Some("starttls"));

@@ -4,6 +4,10 @@
 //! caller, in a base chain to the policy. nftables (`nft_do_chain`): statements in order; the end of a chain that was
 //! entered by goto is the end of the way, so the base chain's policy judges.
 
+mod audit;
+
+pub use audit::Audited;
+
 use super::DecidedBy;
 use crate::replay::conntrack::{Manip, NatRange};
 use crate::replay::hits::{ChainHits, ObjectHits};
@@ -13,6 +17,7 @@ use crate::replay::world::World;
 use crate::replay::xt::{self, Backend, Preparation, Shared, Strings};
 use crate::ruleset::model::{ChainId, Engine, Family, Policy, Ruleset, Table};
 use crate::ruleset::nft::{NatKind, ObjectKind, Reject};
+use audit::Audit;
 use std::sync::Arc;
 
 /// Jumps within jumps: nf_tables refuses more, and no xtables ruleset is near it.
@@ -32,6 +37,7 @@ struct Ready {
     name: Arc<str>,
     chains: Vec<ReadyChain>,
     rules: Rules,
+    audit: Option<Audit>,
 }
 
 struct ReadyChain {
@@ -89,13 +95,18 @@ enum Decision {
 
 impl Chains {
     /// Makes the tables of a ruleset ready.
-    pub fn new(ruleset: &Ruleset, backend: Backend, shared: &mut Shared, strings: &mut Strings) -> Self {
+    pub fn new(
+        ruleset: &Ruleset,
+        (backend, audited): (Backend, bool),
+        shared: &mut Shared,
+        strings: &mut Strings,
+    ) -> Self {
         let mut first = 0;
         let mut bases = 0;
         let tables = ruleset.tables.iter().map(|table| {
             let v6 = table.family == Family::Ip6;
             let mut with = Preparation { v6, backend, ruleset, shared, strings };
-            Ready::new(table, &mut first, &mut bases, &mut with)
+            Ready::new(table, audited, (&mut first, &mut bases), &mut with)
         });
         let tables = tables.collect();
         Self { tables, counters: vec![(0, 0); first as usize], doubtful: false }
@@ -117,6 +128,13 @@ impl Chains {
             }
         }
         self.counters.get(rule as usize).copied().unwrap_or_default()
+    }
+
+    /// What the packets say of a rule beside its counters.
+    pub fn audited(&self, rule: u32) -> Option<Audited> {
+        let has =
+            |table: &&Ready| table.chains.iter().any(|chain| (chain.first..chain.first + chain.len).contains(&rule));
+        self.tables.iter().find(has)?.audit.as_ref()?.of(rule)
     }
 
     /// Base chains with what their policies judged.
@@ -171,7 +189,8 @@ impl Chains {
 }
 
 impl Ready {
-    fn new(table: &Table, first: &mut u32, bases: &mut u32, with: &mut Preparation<'_>) -> Self {
+    fn new(table: &Table, audited: bool, (first, bases): (&mut u32, &mut u32), with: &mut Preparation<'_>) -> Self {
+        let audit = audited.then(|| Audit::new(table, *first));
         let chains = table.chains.iter().map(|chain| {
             let len = chain.rules.len() as u32;
             let ready = ReadyChain {
@@ -188,10 +207,10 @@ impl Ready {
         });
         let chains = chains.collect();
         let rules = match table.engine {
-            Engine::Xtables => Rules::Xt(Box::new(xt::PreparedTable::new(table, with))),
+            Engine::Xtables => Rules::Xt(Box::new(xt::PreparedTable::new(table, audited, with))),
             Engine::Nftables => Rules::Nft(Box::new(PreparedTable::new(table))),
         };
-        Self { family: table.family, name: Arc::clone(&table.name), chains, rules }
+        Self { family: table.family, name: Arc::clone(&table.name), chains, rules, audit }
     }
 }
 
@@ -222,6 +241,9 @@ impl Walk<'_, '_, '_> {
                 if at.rule < chain.len { self.rules(&mut table.rules, chain, &mut at) } else { Decision::Return };
             let number = chain.first + at.rule;
             at.rule += 1;
+            if table.audit.is_some() {
+                self.audit(table, (&decision, number), (base, at, &stack));
+            }
             match decision {
                 Decision::Continue => {}
                 Decision::Accept => return Walked::On,

@@ -110,6 +110,17 @@ fn ingress_comes_before_everything_and_its_drop_is_the_end() {
     assert_eq!(counts(&mut host, &[]), [(1, 84), (0, 0)]);
 }
 
+#[test]
+fn what_the_host_sends_has_a_device_from_postrouting_on() {
+    let rules = "table inet t {
+        chain o { type filter hook output priority 0; meta iiftype ether counter; iifname eth0 counter; }
+        chain p { type filter hook postrouting priority 0; meta iiftype ether counter; iifname eth0 counter; }
+    }";
+    let mut host = machine(rules, Vantage::Host);
+    let sent = echo(INSIDE, OUTSIDE, 0, 64, false);
+    assert_eq!(counts(&mut host, &[sent]), [(0, 0), (0, 0), (1, 84), (0, 0)]);
+}
+
 const BRIDGE: &str = "table bridge b {
  chain pre { type filter hook prerouting priority dstnat; iifname eth1 counter; oifname eth0 counter; ip ttl 63 counter; }
  chain in { type filter hook input priority filter; counter; }

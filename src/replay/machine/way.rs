@@ -6,36 +6,50 @@ use crate::replay::conntrack::CtInfo;
 use crate::replay::defrag;
 use crate::replay::skb::{HookContext, Skb};
 use crate::replay::wiring::Way;
+use crate::replay::world::Routes;
 use crate::ruleset::model::Hook;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 impl Machine {
     /// From where the wiring says that it comes to where it says that it goes.
     pub(super) fn travel(&mut self, skb: &mut Skb<'_>, hits: &mut Vec<u32>) -> Judged {
-        let way = self.wiring.way(skb);
-        if let (Way::Through { .. }, false) = (&way, self.bridges) {
-            // FORWARD sees the TTL as captured, so the packet came with one more.
-            skb.set_ttl(skb.ttl().saturating_add(1));
-        }
-        match way {
+        match self.wiring.way(skb) {
             Way::Nowhere(reason) => Judged::dropped(DecidedBy::Kernel(reason)),
             Way::Out => self.send(skb, hits),
-            Way::In { from } => match self.come_in(&from, skb, hits) {
+            Way::In { from } if self.bridges => match self.come_in(&from, skb, hits) {
                 Passed::On => self.deliver(&from, skb, hits),
                 Passed::End(judged) => judged,
             },
-            Way::Through { from } => match self.come_in(&from, skb, hits) {
-                Passed::On if self.bridges => self.forward(&from, skb, hits),
-                // Destination NAT may have made it the host's own.
-                Passed::On if self.wiring.is_local(skb.dst()) => self.deliver(&from, skb, hits),
-                Passed::On => {
-                    skb.set_ttl(skb.ttl().saturating_sub(1));
-                    self.strings.next_packet();
-                    self.forward(&from, skb, hits)
-                }
+            Way::Through { from } if self.bridges => match self.come_in(&from, skb, hits) {
+                Passed::On => self.forward(&from, self.other_port(&from), skb, hits),
                 Passed::End(judged) => judged,
             },
+            Way::In { from } => self.receive(&from, skb, hits),
+            Way::Through { from } => {
+                // FORWARD sees the TTL as captured, so the packet came with one more.
+                skb.set_ttl(skb.ttl().saturating_add(1));
+                self.receive(&from, skb, hits)
+            }
         }
+    }
+
+    /// Destination NAT may make a packet the host's own, or no longer its own.
+    fn receive(&mut self, from: &Arc<str>, skb: &mut Skb<'_>, hits: &mut Vec<u32>) -> Judged {
+        match self.come_in(from, skb, hits) {
+            Passed::On if self.is_own(skb.dst()) => self.deliver(from, skb, hits),
+            Passed::On if skb.ttl() <= 1 => Judged::dropped(DecidedBy::Kernel("time to live")),
+            Passed::On => {
+                skb.set_ttl(skb.ttl().saturating_sub(1));
+                self.strings.next_packet();
+                self.forward(from, self.wiring.interface_to(skb.dst()), skb, hits)
+            }
+            Passed::End(judged) => judged,
+        }
+    }
+
+    fn is_own(&self, address: IpAddr) -> bool {
+        self.wiring.is_local(address) || address == Routes::standing(address.is_ipv6())
     }
 
     fn come_in(&mut self, from: &Arc<str>, skb: &mut Skb<'_>, hits: &mut Vec<u32>) -> Passed {
@@ -57,8 +71,7 @@ impl Machine {
         }
     }
 
-    fn forward(&mut self, from: &Arc<str>, skb: &mut Skb<'_>, hits: &mut Vec<u32>) -> Judged {
-        let to = if self.bridges { self.other_port(from) } else { self.wiring.interface_to(skb.dst()) };
+    fn forward(&mut self, from: &Arc<str>, to: Arc<str>, skb: &mut Skb<'_>, hits: &mut Vec<u32>) -> Judged {
         // `ip_output` still knows by which device the packet came, a bridge does not.
         let known = (!self.bridges).then_some(from);
         match self.hook(Hook::Forward, Some(from), Some(&to), skb, hits) {
@@ -120,6 +133,8 @@ impl Machine {
 
     /// The chains that hang on a device.
     fn at_device(&mut self, hook: Hook, device: &Arc<str>, skb: &mut Skb<'_>, hits: &mut Vec<u32>) -> Passed {
+        // `nft_reject_netdev` answers past layer 3; it is for ingress alone.
+        let answers = Some(device);
         let mut number = 0;
         while let Some((at, next)) = self.devices.next(hook, device, number) {
             number = next;
@@ -127,7 +142,7 @@ impl Machine {
             let (in_if, out_if) = if hook == Hook::Ingress { (here, None) } else { (None, here) };
             let context = HookContext { hook, in_if, out_if };
             let walked = self.walk(at, &context, skb, hits);
-            if let Passed::End(judged) = self.settle(walked, &context, skb, hits) {
+            if let Passed::End(judged) = self.settle(walked, answers, skb, hits) {
                 return Passed::End(judged);
             }
         }

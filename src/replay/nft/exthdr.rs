@@ -33,7 +33,7 @@ impl Field {
         let end = offset.checked_add(bits)?;
         let (first, past) = (offset / 8, end.div_ceil(8));
         let len = u8::try_from(past - first).ok().filter(|len| (1..=16).contains(len))?;
-        let shift = u8::try_from(past * 8 - end).ok()?;
+        let shift = u8::try_from((8 - end % 8) % 8).ok()?;
         Some(Self {
             family,
             kind,
@@ -260,4 +260,18 @@ fn dccp_option(skb: &Skb, info: &Info, kind: u8) -> Option<usize> {
         at += len;
     }
     None
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // tests
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_at_the_end_of_numbers_are_refused_not_computed() {
+        assert!(Field::new(Family::Tcp, 2, u32::MAX - 8, 8, false).is_none());
+        assert!(Field::new(Family::Tcp, 2, u32::MAX, 8, false).is_none());
+        let odd = Field::new(Family::Tcp, 2, 12, 4, false).unwrap();
+        assert_eq!((odd.first, odd.len, odd.shift), (1, 1, 0));
+    }
 }

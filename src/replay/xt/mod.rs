@@ -6,6 +6,7 @@
 //! | file | does |
 //! |---|---|
 //! | `table` | rules one after the other |
+//! | `ask` | rules asked without a trace |
 //! | `guard` | the quick no that most rules say |
 //! | `rule` | the parts of a rule in the order in which the kernel asks them |
 //! | `head` | addresses, interfaces, protocol |
@@ -15,6 +16,7 @@
 //! | `stateful` | matches and targets that remember |
 //! | `strings` | `-m string` for all rules at once |
 
+mod ask;
 mod guard;
 mod head;
 mod matches;
@@ -27,6 +29,7 @@ mod target;
 mod tests;
 mod view;
 
+pub use ask::{Said, acts};
 pub use rule::PreparedRule;
 pub use stateful::Shared;
 pub use strings::Strings;

@@ -3,7 +3,7 @@
 use super::super::skb::{HookContext, Skb};
 use super::super::world::{Answer, World};
 use super::guard::{Atoms, Facts, Guard};
-use super::{Act, Preparation, PreparedRule};
+use super::{Act, Preparation, PreparedRule, ask};
 use crate::ruleset::model::{Body, ChainId, Rule, Table, Verdict};
 use crate::ruleset::xt::{Match, RuleBody, Target};
 
@@ -22,10 +22,14 @@ struct Chain {
     rules: Vec<Ready>,
 }
 
-struct Ready {
-    rule: PreparedRule,
+pub(super) struct Ready {
+    pub rule: PreparedRule,
     /// The rule without what is not modelled, if there is such a part and the rule stops packets.
     probe: Option<Box<PreparedRule>>,
+    /// Its conditions up to the first that must not be asked without need, if there is one.
+    pub prefix: Option<Box<PreparedRule>>,
+    /// It does more than judge and count.
+    pub acts: bool,
 }
 
 /// What rules said.
@@ -40,8 +44,9 @@ pub enum Judged {
 }
 
 impl PreparedTable {
-    /// Makes a table of the rule model ready. Rules that are not iptables' are left out.
-    pub fn new(table: &Table, with: &mut Preparation<'_>) -> Self {
+    /// Makes a table of the rule model ready, if `asked` for questions without a trace too. Rules that are not iptables'
+    /// are left out.
+    pub fn new(table: &Table, asked: bool, with: &mut Preparation<'_>) -> Self {
         let mut atoms = Atoms::new(with);
         let mut chains = Vec::with_capacity(table.chains.len());
         for chain in &table.chains {
@@ -49,12 +54,17 @@ impl PreparedTable {
             for rule in &chain.rules {
                 if let Body::Xt(body) = &rule.body {
                     ready.guards.push(atoms.guard(body));
-                    ready.rules.push(Ready::new(rule, body, with));
+                    ready.rules.push(Ready::new(rule, body, asked, with));
                 }
             }
             chains.push(ready);
         }
         Self { atoms, chains }
+    }
+
+    /// A rule of a chain.
+    pub(super) fn ready(&mut self, chain: ChainId, rule: usize) -> Option<&mut Ready> {
+        self.chains.get_mut(chain.0 as usize)?.rules.get_mut(rule)
     }
 
     /// Asks the rules of a chain, from a number on, until one counts the packet or drops it; gives its number. If none
@@ -95,11 +105,12 @@ impl PreparedTable {
 }
 
 impl Ready {
-    fn new(rule: &Rule, body: &RuleBody, with: &mut Preparation<'_>) -> Self {
+    fn new(rule: &Rule, body: &RuleBody, asked: bool, with: &mut Preparation<'_>) -> Self {
         let prepared = PreparedRule::new(body, with);
         let has_probe = !rule.unknown.is_empty() && stops(body);
         let probe = has_probe.then(|| Box::new(PreparedRule::new(&without_unknown(body), with)));
-        Self { rule: prepared, probe }
+        let prefix = if asked { ask::prefix(body, with).map(Box::new) } else { None };
+        Self { rule: prepared, probe, prefix, acts: ask::acts(body) }
     }
 }
 

@@ -5,6 +5,7 @@ use crate::evidence::Seen;
 use crate::protocol::Event;
 
 pub mod dns;
+pub mod ejabberdctl;
 pub mod epmd;
 pub mod erldist;
 pub mod flow;

@@ -1,7 +1,7 @@
 //! Rows of XMPP events: streams and credentials. Transfers are joined over conversations first, so they come later.
 
-use crate::evidence::Seen;
-use crate::protocol::xmpp::{Disclosure, Login, StreamSummary, XmppEvent};
+use crate::evidence::{HttpBinding, Seen};
+use crate::protocol::xmpp::{Disclosure, Login, StreamKind, StreamSummary, XmppEvent};
 use crate::table::{TableId, Tables};
 
 /// Appends the rows that an event stands for.
@@ -27,7 +27,7 @@ fn append_stream(tables: &mut Tables, seen: &Seen<'_>, summary: &StreamSummary) 
         .number(summary.first.frame)
         .number(summary.last.frame)
         .str(&seen.flow.community_id)
-        .str(summary.kind.name())
+        .str(stream_kind(summary.kind, seen.flow.within.http))
         .display(summary.client)
         .display(summary.server)
         .text(summary.domain.as_deref())
@@ -43,6 +43,15 @@ fn append_stream(tables: &mut Tables, seen: &Seen<'_>, summary: &StreamSummary) 
         .number(out)
         .number(back)
         .text(summary.error.as_deref());
+}
+
+/// Clients that come over HTTP are told apart from those that do not.
+fn stream_kind(kind: StreamKind, binding: Option<HttpBinding>) -> &'static str {
+    match (kind, binding) {
+        (StreamKind::C2s, Some(HttpBinding::Bosh)) => "bosh",
+        (StreamKind::C2s, Some(HttpBinding::WebSocket)) => "websocket",
+        (kind, _) => kind.name(),
+    }
 }
 
 fn append_login(tables: &mut Tables, seen: &Seen<'_>, login: &Login) {

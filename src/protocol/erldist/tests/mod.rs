@@ -64,6 +64,7 @@ fn flow() -> Arc<FlowInfo> {
         resp: "10.0.0.1:44245".parse().unwrap(),
         community_id: "1:test".into(),
         tunnel: "".into(),
+        within: crate::evidence::Within::default(),
     })
 }
 

@@ -118,7 +118,9 @@ impl Session {
                 bytes: element.len() as u64,
             },
         );
-        self.first_stanza.get_or_insert(seen.first);
+        if !self.encrypted {
+            self.first_stanza.get_or_insert(seen.first);
+        }
         if let Some(count) = self.stanzas.get_mut(seen.direction.index()) {
             *count += 1;
         }

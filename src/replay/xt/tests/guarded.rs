@@ -155,7 +155,7 @@ proptest! {
         let mut with = Preparation {
             v6: false, backend, ruleset: &ruleset, shared: &mut bench.shared, strings: &mut bench.strings,
         };
-        let mut table = PreparedTable::new(&table(&bodies), &mut with);
+        let mut table = PreparedTable::new(&table(&bodies), false, &mut with);
         for (bytes, ct_info) in &packets {
             let mut skb = Skb::new(bytes, &[], 0).unwrap();
             skb.ct_info = *ct_info;

@@ -1,0 +1,110 @@
+//! Where decoders report to: rows, records for the detectors, findings in stanzas, what was skipped.
+
+use crate::detect::{Finding, Settings, StanzaWatch, stanza_watches};
+use crate::evidence::{Seen, Stamp};
+use crate::protocol::xmpp::Stanza;
+use crate::protocol::{Event, Record, Sink};
+use crate::report::{TimelineBuilder, TrafficBuilder};
+use crate::table::{Tables, rows};
+use std::collections::BTreeMap;
+
+/// What could not be decoded or was given up: how often, and where first.
+pub type Skipped = BTreeMap<&'static str, (u64, Stamp)>;
+
+/// What was said about a batch.
+pub struct Output {
+    /// Events that detectors judge.
+    pub records: Vec<Record>,
+    /// Findings in stanzas.
+    pub findings: Vec<Finding>,
+    /// Rows of all tables.
+    pub tables: Tables,
+    /// What was not decoded.
+    pub skipped: Skipped,
+    /// Bytes by time.
+    pub timeline: TimelineBuilder,
+    /// Conversations that ended, by protocol and by address.
+    pub traffic: TrafficBuilder,
+    /// Sums over packets and conversations.
+    pub counts: BTreeMap<&'static str, u64>,
+}
+
+impl Output {
+    /// Nothing yet. `tables` is the pattern for the rows: masks and capture names.
+    pub fn new(tables: &Tables) -> Self {
+        Self {
+            records: Vec::new(),
+            findings: Vec::new(),
+            tables: tables.fresh(),
+            skipped: Skipped::new(),
+            timeline: TimelineBuilder::default(),
+            traffic: TrafficBuilder::default(),
+            counts: BTreeMap::new(),
+        }
+    }
+
+    /// Says nothing again, keeping the memory for the next batch.
+    pub fn clear(&mut self) {
+        self.records.clear();
+        self.findings.clear();
+        self.tables.clear();
+        self.skipped.clear();
+        self.timeline = TimelineBuilder::default();
+        self.traffic = TrafficBuilder::default();
+        self.counts.clear();
+    }
+
+    /// Adds to a sum.
+    pub fn count(&mut self, what: &'static str, by: u64) {
+        if by > 0 {
+            *self.counts.entry(what).or_default() += by;
+        }
+    }
+}
+
+/// Takes reports; one a shard, and one for what is read after the shards.
+pub struct Desk {
+    watches: Vec<Box<dyn StanzaWatch>>,
+    /// What was reported since it was last taken.
+    pub output: Output,
+}
+
+impl Desk {
+    /// A desk to which nothing was reported. `tables` is the pattern for its rows.
+    pub fn new(settings: &Settings, tables: &Tables) -> Self {
+        Self { watches: stanza_watches(settings), output: Output::new(tables) }
+    }
+
+    /// What was reported since the last call. `spare` is a cleared output to write into next.
+    pub fn take_output(&mut self, spare: Option<Output>) -> Output {
+        let empty = spare.unwrap_or_else(|| Output::new(&self.output.tables));
+        std::mem::replace(&mut self.output, empty)
+    }
+}
+
+impl Sink for Desk {
+    fn stanza(&mut self, seen: &Seen<'_>, stanza: &Stanza<'_>) {
+        rows::xmpp::append_stanza(&mut self.output.tables, seen, stanza);
+        for watch in &mut self.watches {
+            watch.on_stanza(seen, stanza, &mut self.output.findings);
+        }
+    }
+
+    fn event(&mut self, seen: &Seen<'_>, event: Event) {
+        rows::append(&mut self.output.tables, seen, &event);
+        self.output.records.push(Record { at: seen.keep(), event });
+    }
+
+    fn skipped(&mut self, what: &'static str, stamp: Stamp) {
+        note_skipped(&mut self.output.skipped, what, 1, stamp);
+    }
+}
+
+/// Adds to what was skipped; the earliest place is kept.
+pub fn note_skipped(skipped: &mut Skipped, what: &'static str, times: u64, stamp: Stamp) {
+    let entry = skipped.entry(what).or_insert((0, stamp));
+    entry.0 += times;
+    if stamp.order() < entry.1.order() {
+        entry.1 = stamp;
+    }
+}
