@@ -113,7 +113,7 @@ fn fragment(skb: &Skb<'_>, header: usize, from: usize, to: usize, last: bool) ->
         let len = u16::try_from(header.checked_sub(40)? + 8 + len).ok()?;
         bytes.get_mut(4..6)?.copy_from_slice(&len.to_be_bytes());
     } else {
-        let field = offset / 8 | if last { 0 } else { 0x2000 };
+        let field = (offset / 8) | if last { 0 } else { 0x2000 };
         bytes.get_mut(2..4)?.copy_from_slice(&u16::try_from(header + len).ok()?.to_be_bytes());
         bytes.get_mut(6..8)?.copy_from_slice(&field.to_be_bytes());
     }

@@ -13,7 +13,7 @@ fn echo(src: [u8; 4], dst: [u8; 4], offset: u16, len: u16, more: bool) -> Vec<u8
     let mut packet = vec![0x45, 0];
     packet.extend((20 + len).to_be_bytes());
     packet.extend([0, 9]);
-    packet.extend((offset / 8 | u16::from(more) << 13).to_be_bytes());
+    packet.extend(((offset / 8) | (u16::from(more) << 13)).to_be_bytes());
     packet.extend([63, 1, 0, 0]);
     packet.extend([src, dst].concat());
     packet.extend(std::iter::once(if offset == 0 { 8 } else { 0 }).chain(std::iter::repeat_n(0, len as usize - 1)));
