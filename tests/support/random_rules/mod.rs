@@ -173,6 +173,7 @@ impl RandomCase {
             backend: self.backend,
             vantage: self.vantage.clone(),
             interfaces: Interfaces::default(),
+            bridges: false,
             timing: Timing::Max,
             settings: self.settings,
         }
