@@ -7,11 +7,13 @@
 mod batch;
 mod collect;
 mod desk;
+mod keys;
 mod shard;
 
 use crate::capture::{CaptureError, CaptureInfo, CaptureSet};
 use crate::detect::Settings;
 use crate::flow::Limits;
+use crate::protocol::tls::Keys;
 use crate::report::{
     self, CaseFolder, CaseInfo, CaseStats, FindingRecord, Formats, Input, LeftOut, Place, ReportError, Skipped,
     TableWriter,
@@ -20,6 +22,7 @@ use crate::secret::Masker;
 use crate::table::Tables;
 use batch::{DealCounts, Dealer};
 use collect::{Collected, Collector};
+use keys::KnownKeys;
 use rayon::prelude::*;
 use shard::Shard;
 use std::collections::BTreeMap;
@@ -45,8 +48,10 @@ pub struct Options {
     pub force: bool,
     /// Policy and words for the detectors.
     pub settings: Settings,
-    /// Key files that were given for TLS, which is not opened yet: told among what was skipped.
-    pub unused_keys: u64,
+    /// Keys for TLS.
+    pub keys: Keys,
+    /// Lines of key logs that could not be used: told among what was skipped.
+    pub malformed_key_lines: u64,
     /// Show secrets as they are.
     pub reveal_secrets: bool,
     /// File formats of the tables.
@@ -112,10 +117,12 @@ fn analyze(options: &Options, progress: &(dyn Fn(u64, Option<u64>) + Sync)) -> R
     let mut collector =
         Collector::new(&options.settings, &tables, TableWriter::new(folder.tables()?, options.formats)?);
 
+    let mut keys = KnownKeys::new(&options.keys, &mut shards);
     let mut next = captures.next_batch(BATCH_FRAMES, BATCH_BYTES);
     let (mut last_outputs, mut spares) = (Vec::new(), Vec::new());
     while let Some((batch, hashing)) = next {
         progress(captures.bytes_read(), captures.total_bytes());
+        keys.learn(&mut captures, &mut shards);
         let (outputs, consumed, following) = in_parallel(
             || {
                 dealer.run(&batch, &mut shards);
@@ -142,6 +149,10 @@ fn analyze(options: &Options, progress: &(dyn Fn(u64, Option<u64>) + Sync)) -> R
     let findings = std::mem::take(&mut collected.findings);
     let mut info = case_info(options, &names, &inputs, &dealer.finish(), collected);
     info.left_out = left_out;
+    let malformed = options.malformed_key_lines + keys.malformed_lines();
+    if malformed > 0 {
+        info.skipped.insert("tls.malformed-key-lines".to_owned(), Skipped { count: malformed, first: None });
+    }
     let findings = report::write_case(&folder, &mut info, &findings, &masker, started)?;
     if options.eve {
         report::write_eve(&folder, &findings)?;
@@ -171,10 +182,6 @@ fn case_info(
     for (what, count) in &dealt.frames.undecodable {
         let first = dealt.first_undecodable.get(what).map(|stamp| Place::of(*stamp, names));
         info.skipped.insert((*what).to_owned(), Skipped { count: *count, first });
-    }
-    if options.unused_keys > 0 {
-        let unused = Skipped { count: options.unused_keys, first: None };
-        info.skipped.insert("tls.key-files-not-used-yet".to_owned(), unused);
     }
     if collected.traffic.folded_addresses() > 0 {
         let count = collected.traffic.folded_addresses();

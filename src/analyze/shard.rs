@@ -6,8 +6,10 @@ use super::desk::{Desk, Output};
 use crate::detect::Settings;
 use crate::flow::{self, Chunk, End, FlowSummary, FlowTable, Gap, Handler, Limits, PacketView};
 use crate::protocol::Conversation;
+use crate::protocol::tls::Keys;
 use crate::report::FlowTraffic;
 use crate::table::{Tables, rows};
+use std::sync::Arc;
 
 /// A shard of the pipeline.
 pub struct Shard {
@@ -19,6 +21,11 @@ impl Shard {
     /// A shard without conversations. `tables` is the pattern for its rows: masks and capture names.
     pub fn new(limits: Limits, settings: &Settings, tables: &Tables) -> Self {
         Self { flows: FlowTable::new(limits), desk: Desk::new(settings, tables) }
+    }
+
+    /// From now on these keys are known.
+    pub fn set_keys(&mut self, keys: Arc<Keys>) {
+        self.desk.set_keys(keys);
     }
 
     /// Takes a packet, in capture order.

@@ -18,7 +18,7 @@ pub mod xmpp;
 pub use crate::flow::{Chunk, End, Gap};
 pub use conversation::Conversation;
 
-use crate::evidence::{FlowInfo, Seen, Sighting, Stamp};
+use crate::evidence::{FlowInfo, Seen, Sighting, Stamp, TlsLayer};
 
 /// What a decoder wants done after a chunk.
 pub enum Next {
@@ -46,6 +46,8 @@ pub trait Decoder: Send {
     fn gap(&mut self, gap: &Gap<'_>, sink: &mut dyn Sink);
     /// No more bytes will come: say what is known of what was unfinished.
     fn end(&mut self, end: &End<'_>, sink: &mut dyn Sink);
+    /// What this decoder was reading goes on inside TLS that stays closed: only `end` follows.
+    fn sealed(&mut self, _layer: TlsLayer) {}
 }
 
 /// Whether bytes are of a protocol.
@@ -86,6 +88,10 @@ pub trait Sink {
     /// Something that could not be decoded, by a stable name such as `dns.unparsed` or `xmpp.resync`: counted in
     /// `case.json` with the place where it was first seen, never silent.
     fn skipped(&mut self, what: &'static str, stamp: Stamp);
+    /// Keys for what is encrypted; `None` where none can have been given.
+    fn keys(&mut self) -> Option<tls::KeyRing<'_>> {
+        None
+    }
 }
 
 /// An event that is kept: what was seen, and where.

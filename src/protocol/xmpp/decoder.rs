@@ -10,7 +10,7 @@ use super::salvage;
 use super::scan::{Defect, Item, Scanner, Step};
 use super::session::{Reaction, Scratch, Session};
 use super::tape::Tape;
-use crate::evidence::{Seen, Stamp};
+use crate::evidence::{Seen, Stamp, TlsLayer};
 use crate::protocol::{Chunk, Decoder, End, Gap, Next, Sink, tls};
 use std::cell::RefCell;
 
@@ -230,5 +230,9 @@ impl Decoder for XmppDecoder {
 
     fn end(&mut self, end: &End<'_>, sink: &mut dyn Sink) {
         self.session.finish(end.flow, end.stamp, sink);
+    }
+
+    fn sealed(&mut self, layer: TlsLayer) {
+        self.session.sealed(layer);
     }
 }

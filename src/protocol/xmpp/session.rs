@@ -15,7 +15,7 @@ use super::namespace::{Bindings, Namespace};
 use super::scan::Item;
 use super::tape::Tape;
 use super::{Outcome, StanzaKind, StreamKind, StreamSummary, XmppEvent};
-use crate::evidence::{Direction, FlowInfo, Seen, Stamp};
+use crate::evidence::{Direction, FlowInfo, Seen, Stamp, TlsLayer};
 use crate::protocol::{Event, Sink};
 use stanza::Head;
 use std::borrow::Cow;
@@ -122,6 +122,11 @@ impl Session {
             self.tls = Some(if layer.starttls { "starttls" } else { "direct" });
             self.tls_version = Some(layer.version);
         }
+    }
+
+    /// The stream goes on in TLS that stays closed.
+    pub fn sealed(&mut self, layer: TlsLayer) {
+        self.tls_version = Some(layer.version);
     }
 
     /// Takes an item that stands directly under the stream.
