@@ -147,9 +147,11 @@ impl TlsDecoder {
         Next::Opaque
     }
 
-    /// As which layer what lies inside is told; `None` before the server has chosen a version.
+    /// As which layer what lies inside is told; `None` before the server has chosen a version. What is open before is early
+    /// data of TLS 1.3.
     fn layer(&self) -> Option<TlsLayer> {
-        let version = self.seals.version().or(self.told.version)?;
+        let early = self.seals.is_any_open().then_some(TlsVersion::TLS13);
+        let version = self.seals.version().or(self.told.version).or(early)?;
         Some(TlsLayer { version: version.name(), starttls: self.told.via_starttls })
     }
 
