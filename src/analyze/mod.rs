@@ -20,7 +20,7 @@ use crate::report::{
 };
 use crate::secret::Masker;
 use crate::table::Tables;
-use batch::{DealCounts, Dealer};
+use batch::{DealCounts, Dealer, Dealing};
 use collect::{Collected, Collector};
 use keys::KnownKeys;
 use rayon::prelude::*;
@@ -113,7 +113,9 @@ fn analyze(options: &Options, progress: &(dyn Fn(u64, Option<u64>) + Sync)) -> R
     let tables = Tables::new(masker.clone(), Arc::clone(&names));
     let mut shards: Vec<Shard> =
         (0..SHARDS).map(|_| Shard::new(Limits::default(), &options.settings, &tables)).collect();
-    let mut dealer = Dealer::new(SHARDS);
+    // A session that is resumed can be opened with a private key only by what its first connection told.
+    let dealing = if options.keys.has_server_keys() { Dealing::ByHosts } else { Dealing::Spread };
+    let mut dealer = Dealer::new(SHARDS, dealing);
     let mut collector =
         Collector::new(&options.settings, &tables, TableWriter::new(folder.tables()?, options.formats)?);
 

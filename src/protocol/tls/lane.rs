@@ -129,6 +129,13 @@ impl Lane {
         }
     }
 
+    /// A record was passed over in the search for one that opens: what chains to it goes on from its last bytes.
+    pub(super) fn chain_from(&mut self, record: &Record<'_>) {
+        if let Some(current) = &mut self.current {
+            current.opener.pass_over(record);
+        }
+    }
+
     /// Too much was tried in vain.
     pub(super) fn is_exhausted(&self) -> bool {
         self.credit == 0

@@ -292,6 +292,7 @@ impl TlsDecoder {
                         self.opened(opened, chunk, work, sink);
                         return Some(bytes.get(end..).unwrap_or_default().to_vec());
                     }
+                    lane.chain_from(&record);
                     from = at + 1;
                 }
             }
