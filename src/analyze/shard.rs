@@ -5,8 +5,10 @@
 use super::desk::{Desk, Output};
 use crate::flow::{self, Chunk, End, FlowSummary, FlowTable, Gap, Handler, Limits, PacketView};
 use crate::protocol::Conversation;
+use crate::protocol::tls::Keys;
 use crate::report::FlowTraffic;
 use crate::table::rows;
+use std::sync::Arc;
 
 /// A shard of the pipeline.
 pub struct Shard {
@@ -18,6 +20,11 @@ impl Shard {
     /// A shard without conversations, reporting to a desk of its own.
     pub fn new(limits: Limits, desk: Desk) -> Self {
         Self { flows: FlowTable::new(limits), desk }
+    }
+
+    /// From now on these keys are known.
+    pub fn set_keys(&mut self, keys: Arc<Keys>) {
+        self.desk.set_keys(keys);
     }
 
     /// Takes a packet, in capture order.

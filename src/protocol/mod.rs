@@ -26,7 +26,7 @@ mod zlib;
 pub use crate::flow::{Chunk, End, Gap};
 pub use conversation::Conversation;
 
-use crate::evidence::{FlowInfo, Seen, Sighting, Stamp};
+use crate::evidence::{FlowInfo, Seen, Sighting, Stamp, TlsLayer};
 
 /// What a decoder wants done after a chunk.
 pub enum Next {
@@ -54,6 +54,8 @@ pub trait Decoder: Send {
     fn gap(&mut self, gap: &Gap<'_>, sink: &mut dyn Sink);
     /// No more bytes will come: say what is known of what was unfinished.
     fn end(&mut self, end: &End<'_>, sink: &mut dyn Sink);
+    /// What this decoder was reading goes on inside TLS that stays closed: only `end` follows.
+    fn sealed(&mut self, _layer: TlsLayer) {}
 }
 
 /// Whether bytes are of a protocol.
@@ -96,6 +98,10 @@ pub trait Sink {
     fn skipped(&mut self, what: &'static str, stamp: Stamp);
     /// Where the bytes of files go, if they are wanted; for [`content::Intake::new`].
     fn spool(&self) -> Option<&content::FileSpool> {
+        None
+    }
+    /// Keys for what is encrypted; `None` where none can have been given.
+    fn keys(&mut self) -> Option<tls::KeyRing<'_>> {
         None
     }
 }

@@ -16,7 +16,7 @@ use super::namespace::{Bindings, Namespace};
 use super::scan::Item;
 use super::tape::Tape;
 use super::{Outcome, StanzaKind, StreamKind, StreamSummary, XmppEvent};
-use crate::evidence::{Direction, FlowInfo, HttpBinding, Seen, Stamp};
+use crate::evidence::{Direction, FlowInfo, HttpBinding, Seen, Stamp, TlsLayer};
 use crate::protocol::{Event, Sink};
 use stanza::Head;
 use std::borrow::Cow;
@@ -130,6 +130,11 @@ impl Session {
         if flow.within.http == Some(HttpBinding::Bosh) {
             self.client.get_or_insert(Direction::FromOrig);
         }
+    }
+
+    /// The stream goes on in TLS that stays closed.
+    pub fn sealed(&mut self, layer: TlsLayer) {
+        self.tls_version = Some(layer.version);
     }
 
     /// Takes an item that stands directly under the stream.
