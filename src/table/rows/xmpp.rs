@@ -13,7 +13,11 @@ pub fn append(tables: &mut Tables, seen: &Seen<'_>, event: &XmppEvent) {
             let secret = Secret { mechanism: "dialback", username: Some(from), jid: None, secret: Some(key) };
             append_secret(tables, seen, &secret, None, false);
         }
-        XmppEvent::Offer(_) | XmppEvent::Ibb(_) => {}
+        XmppEvent::Offer(_)
+        | XmppEvent::Ibb(_)
+        | XmppEvent::Defect(_)
+        | XmppEvent::Oversized(_)
+        | XmppEvent::Burst(_) => {}
     }
 }
 
