@@ -14,8 +14,9 @@ use crate::evidence::{Direction, FlowInfo, Seen, Sighting, Stamp};
 use crate::policy::DEFAULT_STANZAS_PER_MINUTE;
 use crate::protocol::xmpp::{Burst, Leg, Stanza, StanzaKind, XmppEvent, jid};
 use crate::protocol::{Event, Record};
+use foldhash::fast::RandomState;
 use std::collections::{HashMap, VecDeque};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 /// A minute is this many slots, which begin with the clock's.
@@ -44,7 +45,7 @@ fn limit(settings: &Settings) -> u64 {
 #[derive(Debug)]
 pub struct FloodWatch {
     share: u64,
-    lanes: HashMap<LaneKey, Lane>,
+    lanes: HashMap<LaneKey, Lane, RandomState>,
     /// Lanes with something to tell, in the order in which they came to it.
     busy: Vec<LaneKey>,
     told: Vec<Record>,
@@ -78,7 +79,7 @@ impl FloodWatch {
     /// Judges by the policy's rate, or by its default.
     pub fn new(settings: &Settings) -> Self {
         let share = (limit(settings) / SHARE).max(1);
-        Self { share, lanes: HashMap::new(), busy: Vec::new(), told: Vec::new() }
+        Self { share, lanes: HashMap::default(), busy: Vec::new(), told: Vec::new() }
     }
 
     fn make_room(&mut self, now: i64) {
@@ -99,7 +100,11 @@ impl StanzaWatch for FloodWatch {
         let now = seen.last.time_ns.div_euclid(SLOT_NS);
         // On his own connection a sender is who has it, whatever he says.
         let named = stanza.from.filter(|_| stanza.leg != Leg::Sent).map(jid::bare).unwrap_or_default();
-        let key = (Arc::as_ptr(seen.flow) as usize, seen.direction, if named.is_empty() { 0 } else { hash(named) });
+        let key = (
+            Arc::as_ptr(seen.flow) as usize,
+            seen.direction,
+            if named.is_empty() { 0 } else { self.lanes.hasher().hash_one(named) },
+        );
         if self.lanes.len() >= MAX_LANES && !self.lanes.contains_key(&key) {
             self.drain_busy();
             self.make_room(now);
@@ -161,12 +166,6 @@ fn sender(seen: &Seen<'_>, stanza: &Stanza<'_>) -> Box<str> {
         Some(from) => jid::bare(from).into(),
         None => seen.sender().ip().to_canonical().to_string().into(),
     }
-}
-
-fn hash(text: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
-    hasher.finish()
 }
 
 impl Lane {
@@ -241,6 +240,8 @@ fn tell(slot: &mut Slot, flow: &Arc<FlowInfo>, direction: Direction, leg: Leg, s
 pub struct Floods {
     limit: u64,
     senders: HashMap<String, Vec<View>>,
+    /// No more are taken.
+    is_full: bool,
 }
 
 /// What one place shows of a sender: his own connections together, or one of those behind.
@@ -267,17 +268,27 @@ struct Flood {
 impl Floods {
     /// Judges by the policy's rate, or by its default.
     pub fn new(settings: &Settings) -> Self {
-        Self { limit: limit(settings), senders: HashMap::new() }
+        Self { limit: limit(settings), senders: HashMap::new(), is_full: false }
+    }
+
+    /// Forgets who has been quiet; if that is not enough, whoever did not flood yet, and then no more are taken.
+    fn make_room(&mut self, now: i64) {
+        self.senders.retain(|_, views| views.iter().any(|view| view.is_of_interest(now)));
+        if self.senders.len() > MAX_SENDERS / 2 {
+            self.senders.retain(|_, views| views.iter().any(|view| !view.floods.is_empty()));
+        }
+        self.is_full = self.senders.len() > MAX_SENDERS / 2;
     }
 }
 
 impl Detector for Floods {
     fn on_record(&mut self, record: &Record, _out: &mut Vec<Finding>) {
         let Event::Xmpp(XmppEvent::Burst(burst)) = &record.event else { return };
-        if self.senders.len() >= MAX_SENDERS && !self.senders.contains_key(&burst.sender) {
-            let now = record.at.last.time_ns.div_euclid(SLOT_NS);
-            self.senders.retain(|_, views| views.iter().any(|view| view.is_of_interest(now)));
-            if self.senders.len() >= MAX_SENDERS {
+        if !self.senders.contains_key(&burst.sender) {
+            if self.senders.len() >= MAX_SENDERS && !self.is_full {
+                self.make_room(record.at.last.time_ns.div_euclid(SLOT_NS));
+            }
+            if self.is_full {
                 return;
             }
         }
@@ -546,7 +557,7 @@ mod tests {
         let mut detector = Floods::new(&settings(Some("[xmpp]\nstanzas_per_minute = 1")));
         let flow = flow("10.0.0.7:4000", "10.0.0.1:5269");
         let mut records = Vec::new();
-        for n in 0..MAX_SENDERS * 2 {
+        for n in 0..MAX_SENDERS + 2 {
             let from = format!("u{n}@x.test");
             let seen = Seen { flow: &flow, direction: Direction::FromOrig, first: stamp(1), last: stamp(1) };
             let stanza = Stanza {

@@ -15,10 +15,12 @@ pub mod finding;
 pub mod flood;
 pub mod jid;
 pub mod kinds;
+pub mod link;
 pub mod oversized;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)] // tests
 mod scene;
+pub mod spim;
 mod title;
 pub mod transfer;
 pub mod xmpp_stream;
@@ -65,6 +67,7 @@ pub fn detectors(settings: &Settings) -> Vec<Box<dyn Detector>> {
         Box::new(defect::Defects),
         Box::new(oversized::RefusedStanzas),
         Box::new(flood::Floods::new(settings)),
+        Box::new(spim::Mailings::new(settings)),
     ]
 }
 
@@ -88,6 +91,8 @@ pub fn stanza_watches(settings: &Settings) -> Vec<Box<dyn StanzaWatch>> {
         Box::new(cookie::CookieInStanza::default()),
         Box::new(oversized::OversizedStanzas::new(settings)),
         Box::new(flood::FloodWatch::new(settings)),
+        Box::new(spim::SpimWatch::new(settings)),
+        Box::new(link::MaliciousLinks::new(settings)),
     ];
     if let Some(contacts) = jid::Contacts::new(settings) {
         watches.push(Box::new(contacts));
@@ -98,5 +103,5 @@ pub fn stanza_watches(settings: &Settings) -> Vec<Box<dyn StanzaWatch>> {
 /// What tells findings of watches that say the same of the same pair; of those with equal keys the earliest counts.
 /// `None` for findings that stand for themselves.
 pub fn join_key(finding: &Finding) -> Option<String> {
-    jid::join_key(finding).or_else(|| oversized::join_key(finding))
+    jid::join_key(finding).or_else(|| oversized::join_key(finding)).or_else(|| link::join_key(finding))
 }

@@ -21,6 +21,8 @@ pub enum XmppEvent {
     Oversized(Box<OversizedStanza>),
     /// Stanzas of one sender on one connection within a short time, where they are many.
     Burst(Box<Burst>),
+    /// A text that one sender says to several, or that fits a signature of the policy: one addressee of it.
+    Mailing(Box<Mailing>),
     /// A server dialback key (XEP-0220) crossed readable.
     DialbackKey {
         /// Originating domain.
@@ -255,6 +257,23 @@ pub struct Burst {
     pub leg: super::Leg,
     /// Messages, presences, iqs.
     pub counts: [u32; 3],
+}
+
+/// One addressee of a text that goes to several, or that fits a signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mailing {
+    /// Bare JID, or an occupant's where a room repeats him, or the address where no JID is bound.
+    pub sender: String,
+    /// Bare JID of the addressee.
+    pub to: String,
+    /// Hash of the text without what senders in bulk vary.
+    pub text: u64,
+    /// SHA-256 of the text as sent.
+    pub body_sha256: [u8; 32],
+    /// The signature that it fits.
+    pub signature: Option<String>,
+    /// A room repeats it to its occupants.
+    pub repeated_by_room: bool,
 }
 
 /// A file offered for a later transfer.

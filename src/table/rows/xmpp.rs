@@ -17,7 +17,8 @@ pub fn append(tables: &mut Tables, seen: &Seen<'_>, event: &XmppEvent) {
         | XmppEvent::Ibb(_)
         | XmppEvent::Defect(_)
         | XmppEvent::Oversized(_)
-        | XmppEvent::Burst(_) => {}
+        | XmppEvent::Burst(_)
+        | XmppEvent::Mailing(_) => {}
     }
 }
 
