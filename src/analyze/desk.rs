@@ -90,8 +90,18 @@ impl Desk {
 
     /// What was reported since the last call. `spare` is a cleared output to write into next.
     pub fn take_output(&mut self, spare: Option<Output>) -> Output {
+        self.drain_watches();
         let empty = spare.unwrap_or_else(|| Output::new(&self.output.tables));
         std::mem::replace(&mut self.output, empty)
+    }
+}
+
+impl Desk {
+    /// Lets the watches tell what detectors are to judge.
+    pub fn drain_watches(&mut self) {
+        for watch in &mut self.watches {
+            watch.drain(&mut self.output.records);
+        }
     }
 }
 

@@ -79,7 +79,7 @@ impl Detector for Parties {
             }
             XmppEvent::Stream(stream) => (stream.jid.as_deref(), None),
             XmppEvent::DialbackKey { from, to, .. } => (Some(from.as_str()), Some(to.as_str())),
-            XmppEvent::Offer(_) | XmppEvent::Ibb(_) | XmppEvent::Sharing(_) => return,
+            _ => return,
         };
         let (party, peer) = (party.map(jid::normalize), peer.map(jid::normalize));
         let seen = record.at.as_seen();
@@ -201,7 +201,7 @@ mod tests {
     use super::*;
     use crate::detect::scene::{flow, login, record, settings, stamp};
     use crate::evidence::Direction;
-    use crate::protocol::xmpp::{Disclosure, Outcome, StanzaKind};
+    use crate::protocol::xmpp::{Disclosure, Leg, Outcome, StanzaKind};
 
     const LAB: &str = "
         [site]
@@ -220,7 +220,8 @@ mod tests {
         let seen = Seen { flow: &flow, direction: Direction::FromOrig, first: stamp(1), last: stamp(1) };
         let (id, body) = (None, None);
         let kind = StanzaKind::Message;
-        let stanza = Stanza { kind, from, to, stanza_type, id, body, children: "", bytes: 100 };
+        let stanza =
+            Stanza { kind, from, to, stanza_type, id, body, children: "", bytes: 100, leg: Leg::Sent, oob: None };
         let mut out = Vec::new();
         watch.on_stanza(&seen, &stanza, &mut out);
         out

@@ -52,6 +52,19 @@ pub enum StanzaKind {
     Iq,
 }
 
+/// Part of the way of a stanza: it is sent, carried between servers, and delivered, and each may be captured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Leg {
+    /// From a client to its server: here it is sent, once.
+    Sent,
+    /// Between servers, or a server and a component.
+    Between,
+    /// From a server to a client.
+    Delivered,
+    /// Who is the client does not show.
+    Unknown,
+}
+
 /// One top-level stanza as it crossed the wire.
 #[derive(Debug, Clone, Copy)]
 pub struct Stanza<'a> {
@@ -71,4 +84,8 @@ pub struct Stanza<'a> {
     pub children: &'a str,
     /// Size on the wire in bytes.
     pub bytes: u64,
+    /// Which part of its way this is.
+    pub leg: Leg,
+    /// Address of out-of-band data (XEP-0066) that it names.
+    pub oob: Option<&'a str>,
 }

@@ -17,6 +17,8 @@ pub(super) const IQ_AUTH: &str = "jabber:iq:auth";
 pub(super) const IQ_REGISTER: &str = "jabber:iq:register";
 pub(super) const IBB: &str = "http://jabber.org/protocol/ibb";
 pub(super) const SI: &str = "http://jabber.org/protocol/si";
+pub(super) const OOB: &str = "jabber:x:oob";
+pub(super) const OOB_IQ: &str = "jabber:iq:oob";
 pub(super) const JINGLE: &str = "urn:xmpp:jingle:1";
 
 /// Prefixes kept of one header. Real ones bind two.

@@ -15,7 +15,12 @@ pub fn append(tables: &mut Tables, seen: &Seen<'_>, event: &XmppEvent) {
             append_secret(tables, seen, &secret, None, false);
         }
         XmppEvent::Sharing(told) => super::candidates::append(tables, seen, told),
-        XmppEvent::Offer(_) | XmppEvent::Ibb(_) => {}
+        XmppEvent::Offer(_)
+        | XmppEvent::Ibb(_)
+        | XmppEvent::Defect(_)
+        | XmppEvent::Oversized(_)
+        | XmppEvent::Burst(_)
+        | XmppEvent::Mailing(_) => {}
     }
 }
 

@@ -114,6 +114,10 @@ impl Session {
     fn on_error(&mut self, element: &Element<'_>, seen: &Seen<'_>, sink: &mut dyn Sink) {
         let condition = element.children().next().map(|child| split_name(child.tag.name()).1);
         self.error = condition.map(Into::into);
+        self.policy_violated |= condition == Some("policy-violation");
+        if let Some(condition) = condition {
+            self.on_refusal(condition, seen, sink);
+        }
         if condition == Some("not-authorized") {
             for exchange in [Exchange::Component, Exchange::Sasl] {
                 if let Some(attempt) = self.logins.take(&exchange) {
@@ -149,7 +153,11 @@ impl Session {
             "success" | "failure" | "abort" => {
                 self.client_is(if name == "abort" { seen.direction } else { seen.direction.reversed() });
                 let outcome = if name == "success" { Outcome::Success } else { Outcome::Failure };
-                self.authenticated |= outcome == Outcome::Success;
+                if outcome == Outcome::Success {
+                    // A security layer may follow (RFC 6120, 6.3.7); without one a new header does.
+                    self.authenticated = true;
+                    self.defects.begin_again();
+                }
                 if let Some(attempt) = self.logins.take(&Exchange::Sasl) {
                     self.end_login(attempt, outcome, seen.last, seen, sink);
                 }

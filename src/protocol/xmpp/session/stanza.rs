@@ -7,7 +7,9 @@ use crate::protocol::xmpp::ibb::{Route, Sessions, Taken, Told};
 use crate::protocol::xmpp::login::{Attempt, Exchange, Fields, bare_jid};
 use crate::protocol::xmpp::names::{MAX_KEPT, kept, normalized};
 use crate::protocol::xmpp::namespace::{self as ns, Namespace};
-use crate::protocol::xmpp::{Disclosure, Outcome, Stanza, StanzaKind, StreamKind, XmppEvent, jid, offer};
+use crate::protocol::xmpp::{
+    Disclosure, Flaw, Outcome, OversizedStanza, Stanza, StanzaKind, StreamKind, XmppEvent, jid, offer,
+};
 use crate::protocol::{Event, Sink};
 use std::borrow::Cow;
 
@@ -54,6 +56,27 @@ enum Concern {
     Jingle,
 }
 
+/// What the direct children of a stanza tell.
+#[derive(Default)]
+struct Children<'a> {
+    /// Text of the first body.
+    body: Option<Cow<'a, str>>,
+    /// The first that means something to the session.
+    concern: Option<(Concern, Child<'a>)>,
+    /// The first name whose prefix is bound nowhere.
+    unbound: Option<&'a str>,
+    /// Address of out-of-band data.
+    oob: Option<Cow<'a, str>>,
+}
+
+/// The `<url/>` of out-of-band data (XEP-0066).
+fn oob_url(inner: &str) -> Option<Cow<'_, str>> {
+    let (_, after) = inner.split_once("<url")?;
+    let (_, url) = after.split_once('>')?;
+    let (url, _) = url.split_once("</")?;
+    Some(text_of(url))
+}
+
 fn concern_of(namespace: &str) -> Option<Concern> {
     match namespace {
         ns::BIND => Some(Concern::Bind),
@@ -87,9 +110,11 @@ impl Session {
                 self.client_is(seen.direction);
             }
         }
-        let (body, concern, unbound) = self.read_children(kind, head, element, namespaces, seen.direction);
-        if unbound {
+        let Children { body, concern, unbound, oob } =
+            self.read_children(kind, head, element, namespaces, seen.direction);
+        if let Some(name) = unbound {
             sink.skipped("xmpp.malformed", seen.last);
+            self.on_flaw(Flaw::UndeclaredPrefix, Some(name.as_bytes()), seen, sink);
         }
         let from_client = self.is_from_client(seen.direction);
         let from = match (head.from, from_client) {
@@ -114,9 +139,18 @@ impl Session {
             body: body.as_deref(),
             children: namespaces,
             bytes: element.len() as u64,
+            leg: self.leg(seen),
+            oob: oob.as_deref(),
         };
         sink.stanza(seen, &stanza);
         self.sharing.on_stanza(&stanza, element, seen, sink);
+        self.defects.note_size(seen.direction, element.len(), || OversizedStanza {
+            bytes: element.len() as u64,
+            from: from.as_deref().map(str::to_owned),
+            to: to.as_deref().map(str::to_owned),
+            id: id.as_deref().map(str::to_owned),
+            refused: true,
+        });
         if !self.encrypted {
             self.first_stanza.get_or_insert(seen.first);
         }
@@ -157,8 +191,7 @@ impl Session {
         }
     }
 
-    /// Reads the direct children: text of the first body, the one that means something here, and whether a prefix is
-    /// bound nowhere. Their namespaces go to `namespaces`, but for the one that stanzas themselves are in.
+    /// Reads the direct children. Their namespaces go to `namespaces`, but for the one that stanzas themselves are in.
     fn read_children<'a>(
         &self,
         kind: StanzaKind,
@@ -166,18 +199,18 @@ impl Session {
         element: &Element<'a>,
         namespaces: &mut String,
         direction: Direction,
-    ) -> (Option<Cow<'a, str>>, Option<(Concern, Child<'a>)>, bool) {
+    ) -> Children<'a> {
         namespaces.clear();
-        let (mut body, mut concern, mut unbound) = (None, None, false);
-        let Some(bindings) = self.bindings.get(direction.index()) else { return (body, concern, unbound) };
+        let mut found = Children::default();
+        let Some(bindings) = self.bindings.get(direction.index()) else { return found };
         let inherited = bindings.without_prefix(head.xmlns);
         let around = element.tag();
         for child in element.children() {
             match bindings.resolve(&child.tag, &around, inherited) {
                 Namespace::Stanza => {
                     let is_body = kind == StanzaKind::Message && split_name(child.tag.name()).1 == "body";
-                    if is_body && body.is_none() {
-                        body = Some(text_of(child.inner));
+                    if is_body && found.body.is_none() {
+                        found.body = Some(text_of(child.inner));
                     }
                 }
                 Namespace::Named(namespace) => {
@@ -185,14 +218,21 @@ impl Session {
                         namespaces.push(' ');
                     }
                     namespaces.push_str(namespace);
-                    if concern.is_none() {
-                        concern = concern_of(namespace).map(|concern| (concern, child));
+                    if matches!(namespace, ns::OOB | ns::OOB_IQ) && found.oob.is_none() {
+                        found.oob = oob_url(child.inner);
+                    }
+                    if found.concern.is_none() {
+                        found.concern = concern_of(namespace).map(|concern| (concern, child));
                     }
                 }
-                Namespace::Unbound => unbound |= bindings.known,
+                Namespace::Unbound => {
+                    if bindings.known {
+                        found.unbound.get_or_insert(child.tag.name());
+                    }
+                }
             }
         }
-        (body, concern, unbound)
+        found
     }
 
     /// A request of the client that may hold a password.
