@@ -62,6 +62,18 @@ tables! {
     Stanzas = "stanzas" [
         "time": Time, "capture": Text, "frame": Number, "flow": Text, "src": Text, "dst": Text,
         "kind": Text, "from": Text, "to": Text, "type": Text, "id": Text, "body": Text, "children": Text, "bytes": Number,
+        "meaning": Text,
+    ]
+    /// Steps by which servers come to trust each other.
+    Federation = "federation" [
+        "time": Time, "capture": Text, "frame": Number, "flow": Text, "src": Text, "dst": Text, "step": Text,
+        "from": Text, "to": Text, "stream_id": Text, "key": Text, "verdict": Text, "encrypted": Flag,
+    ]
+    /// Ad-hoc commands.
+    Commands = "commands" [
+        "time": Time, "end_time": Time, "capture": Text, "first_frame": Number, "last_frame": Number, "flow": Text,
+        "src": Text, "dst": Text, "jid": Text, "to": Text, "node": Text, "accounts": Text, "outcome": Text,
+        "encrypted": Flag,
     ]
     /// Logins and other secrets seen, of any protocol.
     Credentials = "credentials" [

@@ -59,6 +59,8 @@ mod tests {
             body: Some(body),
             children: "",
             bytes: 100,
+            meaning: Default::default(),
+            leg: Default::default(),
         };
         let mut out = Vec::new();
         CookieInStanza::default().on_stanza(&seen, &stanza, &mut out);

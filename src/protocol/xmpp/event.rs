@@ -14,15 +14,70 @@ pub enum XmppEvent {
     Offer(FileOffer),
     /// In-band bytes (XEP-0047) as they crossed one connection: a relayed file crosses two or more.
     Ibb(Box<IbbTransfer>),
-    /// A server dialback key (XEP-0220) crossed readable.
-    DialbackKey {
-        /// Originating domain.
-        from: String,
-        /// Receiving domain.
-        to: String,
-        /// The key.
-        key: String,
-    },
+    /// A step by which one server comes to trust another (XEP-0220, XEP-0178, XEP-0288).
+    Federation(Box<FederationStep>),
+    /// An ad-hoc command (XEP-0050) reached its end, or the stream ended before it did.
+    Command(Box<Command>),
+}
+
+/// What a server says of another's right to speak for a domain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FederationStepKind {
+    /// `db:result`: a key is shown, or the verdict on it.
+    Result,
+    /// `db:verify`: the key is asked about where the domain lives, or the answer.
+    Verify,
+    /// SASL EXTERNAL: the certificate is to speak for the domain.
+    External,
+    /// Stanzas will go both ways (XEP-0288).
+    Bidi,
+}
+
+impl FederationStepKind {
+    /// Name in the table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Result => "dialback-result",
+            Self::Verify => "dialback-verify",
+            Self::External => "external",
+            Self::Bidi => "bidi",
+        }
+    }
+}
+
+/// One step between two servers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FederationStep {
+    /// Which step.
+    pub kind: FederationStepKind,
+    /// The domain that is to be believed.
+    pub originating: String,
+    /// The domain that is to believe.
+    pub receiving: String,
+    /// Stream that a `db:verify` asks about.
+    pub stream_id: Option<String>,
+    /// Dialback key; some servers send it back with the verdict.
+    pub key: Option<String>,
+    /// `valid`, `invalid`, `error`; `success` or `failure` of EXTERNAL; `None` for what asks.
+    pub verdict: Option<String>,
+}
+
+/// An ad-hoc command from its first request to its end. The [`crate::evidence::Sighting`] runs over all its stanzas, in
+/// the direction of who commands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// Node: the name of the command.
+    pub node: String,
+    /// Full JID of who commands, where known.
+    pub jid: Option<String>,
+    /// Who is to do it.
+    pub to: Option<String>,
+    /// `id` of the first request.
+    pub id: String,
+    /// Accounts that the form names.
+    pub accounts: Vec<String>,
+    /// Completed, or refused and cancelled.
+    pub outcome: Outcome,
 }
 
 /// Kind of a stream.

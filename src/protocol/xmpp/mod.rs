@@ -14,9 +14,11 @@
 mod decoder;
 mod element;
 pub mod event;
+mod forms;
 mod ibb;
 pub mod jid;
 mod login;
+pub mod meaning;
 mod names;
 mod namespace;
 mod offer;
@@ -30,6 +32,7 @@ mod tape;
 mod tests;
 
 pub use event::*;
+pub use meaning::{Meaning, Meanings};
 pub use probe::probe;
 
 use super::Decoder;
@@ -69,4 +72,22 @@ pub struct Stanza<'a> {
     pub children: &'a str,
     /// Size on the wire in bytes.
     pub bytes: u64,
+    /// What it is for, as its children tell.
+    pub meaning: Meanings,
+    /// Where on its way it was seen.
+    pub leg: Leg,
+}
+
+/// Where on its way a stanza was seen: one crosses up to three connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Leg {
+    /// From a client or component to its server.
+    Sent,
+    /// From a server to its client or component.
+    Delivered,
+    /// From server to server.
+    Between,
+    /// The capture does not show who is who.
+    #[default]
+    Unknown,
 }

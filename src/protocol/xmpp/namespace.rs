@@ -16,6 +16,8 @@ pub(super) const IQ_REGISTER: &str = "jabber:iq:register";
 pub(super) const IBB: &str = "http://jabber.org/protocol/ibb";
 pub(super) const SI: &str = "http://jabber.org/protocol/si";
 pub(super) const JINGLE: &str = "urn:xmpp:jingle:1";
+pub(super) const COMMANDS: &str = "http://jabber.org/protocol/commands";
+pub(super) const BIDI: &str = "urn:xmpp:bidi";
 
 /// Prefixes kept of one header. Real ones bind two.
 const MAX_PREFIXES: usize = 16;

@@ -4,6 +4,8 @@
 //! middle. The JID bound to the stream is the one of the binding (or of `jabber:iq:auth`, or the component's domain);
 //! where none was seen, it is the one full JID to which the server delivers.
 
+mod commands;
+mod federation;
 mod negotiation;
 mod stanza;
 
@@ -17,6 +19,7 @@ use super::tape::Tape;
 use super::{Outcome, StanzaKind, StreamKind, StreamSummary, XmppEvent};
 use crate::evidence::{Direction, FlowInfo, Seen, Stamp};
 use crate::protocol::{Event, Sink};
+use commands::Commands;
 use stanza::Head;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -103,6 +106,7 @@ pub(super) struct Session {
     last_login: Option<(Box<str>, Outcome)>,
     authenticated: bool,
     ibb: Option<Box<Sessions>>,
+    commands: Commands,
     offered_starttls: Option<bool>,
     /// The client asked for TLS and waits.
     pub starttls_requested: bool,
@@ -245,7 +249,8 @@ impl Session {
     }
 
     fn end_login(&mut self, attempt: Attempt, outcome: Outcome, last: Stamp, seen: &Seen<'_>, sink: &mut dyn Sink) {
-        if !matches!(attempt.mechanism.as_str(), "register" | "change-password") {
+        self.on_server_login(&attempt, outcome, seen, sink);
+        if !matches!(attempt.mechanism.as_str(), "register" | "change-password" | "admin-command") {
             self.last_login = Some((attempt.mechanism.as_str().into(), outcome));
         }
         let seen = Seen { flow: seen.flow, direction: self.client_direction(seen.flow), first: attempt.first, last };
@@ -274,6 +279,7 @@ impl Session {
             let last = attempt.last;
             self.end_login(attempt, Outcome::Unknown, last, &seen, sink);
         }
+        self.finish_commands(flow, sink);
         if let Some(mut ibb) = self.ibb.take() {
             let mut told = Vec::new();
             ibb.finish(&mut told);

@@ -1,7 +1,7 @@
 //! Rows of XMPP events: streams and credentials. Transfers are joined over conversations first, so they come later.
 
 use crate::evidence::Seen;
-use crate::protocol::xmpp::{Disclosure, Login, StreamSummary, XmppEvent};
+use crate::protocol::xmpp::{Command, Disclosure, FederationStep, FederationStepKind, Login, StreamSummary, XmppEvent};
 use crate::table::{TableId, Tables};
 
 /// Appends the rows that an event stands for.
@@ -9,12 +9,53 @@ pub fn append(tables: &mut Tables, seen: &Seen<'_>, event: &XmppEvent) {
     match event {
         XmppEvent::Stream(summary) => append_stream(tables, seen, summary),
         XmppEvent::Login(login) => append_login(tables, seen, login),
-        XmppEvent::DialbackKey { from, key, .. } => {
-            let secret = Secret { mechanism: "dialback", username: Some(from), jid: None, secret: Some(key) };
-            append_secret(tables, seen, &secret, None, false);
-        }
+        XmppEvent::Federation(step) => append_federation(tables, seen, step),
+        XmppEvent::Command(command) => append_command(tables, seen, command),
         XmppEvent::Offer(_) | XmppEvent::Ibb(_) => {}
     }
+}
+
+fn append_federation(tables: &mut Tables, seen: &Seen<'_>, step: &FederationStep) {
+    let encrypted = seen.flow.within.tls.is_some();
+    tables
+        .row(TableId::Federation)
+        .time(seen.last.time_ns)
+        .capture(seen.last.capture)
+        .number(seen.last.frame)
+        .str(&seen.flow.community_id)
+        .display(seen.sender())
+        .display(seen.receiver())
+        .str(step.kind.name())
+        .str(&step.originating)
+        .str(&step.receiving)
+        .text(step.stream_id.as_deref())
+        .secret(step.key.as_deref())
+        .text(step.verdict.as_deref())
+        .flag(encrypted);
+    if step.kind == FederationStepKind::Result && step.verdict.is_none() {
+        let (username, secret) = (Some(step.originating.as_str()), step.key.as_deref());
+        append_secret(tables, seen, &Secret { mechanism: "dialback", username, jid: None, secret }, None, encrypted);
+    }
+}
+
+fn append_command(tables: &mut Tables, seen: &Seen<'_>, command: &Command) {
+    let accounts = command.accounts.join(" ");
+    tables
+        .row(TableId::Commands)
+        .time(seen.first.time_ns)
+        .time(seen.last.time_ns)
+        .capture(seen.first.capture)
+        .number(seen.first.frame)
+        .number(seen.last.frame)
+        .str(&seen.flow.community_id)
+        .display(seen.sender())
+        .display(seen.receiver())
+        .text(command.jid.as_deref())
+        .text(command.to.as_deref())
+        .str(&command.node)
+        .text((!accounts.is_empty()).then_some(accounts.as_str()))
+        .str(command.outcome.name())
+        .flag(seen.flow.within.tls.is_some());
 }
 
 fn append_stream(tables: &mut Tables, seen: &Seen<'_>, summary: &StreamSummary) {
@@ -110,5 +151,6 @@ pub fn append_stanza(tables: &mut Tables, seen: &Seen<'_>, stanza: &crate::proto
         .text(stanza.id)
         .secret(stanza.body)
         .str(stanza.children)
-        .number(stanza.bytes);
+        .number(stanza.bytes)
+        .display(stanza.meaning);
 }

@@ -2,12 +2,12 @@
 
 use super::{Reaction, Session};
 use crate::evidence::{Direction, Seen};
+use crate::protocol::Sink;
 use crate::protocol::xmpp::element::{Child, Element, TagView, split_name, text_of};
 use crate::protocol::xmpp::login::{Attempt, Exchange};
 use crate::protocol::xmpp::names::{kept, normalized};
 use crate::protocol::xmpp::namespace::{self as ns, Bindings};
-use crate::protocol::xmpp::{Disclosure, Outcome, StreamKind, XmppEvent};
-use crate::protocol::{Event, Sink};
+use crate::protocol::xmpp::{Disclosure, Outcome, StreamKind};
 
 impl Session {
     /// A stream begins, or begins again after TLS or SASL.
@@ -80,16 +80,8 @@ impl Session {
                 self.compression = Some("zlib");
                 return Reaction::Compressed;
             }
-            (ns::DIALBACK, "result") => {
-                self.kind.get_or_insert(StreamKind::S2s);
-                let key = text_of(element.inner());
-                let tag = element.tag();
-                if tag.attribute("type").is_none() && !key.trim_ascii().is_empty() {
-                    let domain = |name| tag.attribute(name).map(|jid| normalized(jid).into_owned()).unwrap_or_default();
-                    let (from, to, key) = (domain("from"), domain("to"), key.trim_ascii().to_owned());
-                    sink.event(seen, Event::Xmpp(XmppEvent::DialbackKey { from, to, key }));
-                }
-            }
+            (ns::DIALBACK, "result" | "verify") => self.on_dialback(name, element, seen, sink),
+            (ns::BIDI, "bidi") => self.on_bidi(seen, sink),
             (sm, "enable" | "resume") if sm.starts_with("urn:xmpp:sm:") => self.client_is(direction),
             (sm, "enabled" | "resumed") if sm.starts_with("urn:xmpp:sm:") => self.client_is(direction.reversed()),
             _ => {}

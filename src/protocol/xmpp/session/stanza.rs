@@ -1,13 +1,15 @@
 //! Stanzas: who speaks to whom, and the children that mean something to the connection.
 
+use super::commands::{Request, announce};
 use super::{Session, report};
 use crate::evidence::{Direction, Seen};
 use crate::protocol::xmpp::element::{Child, Element, TagView, split_name, text_of, value_of};
 use crate::protocol::xmpp::ibb::{Route, Sessions, Taken, Told};
 use crate::protocol::xmpp::login::{Attempt, Exchange, Fields, bare_jid};
+use crate::protocol::xmpp::meaning::{Around, Meaning, Meanings};
 use crate::protocol::xmpp::names::{MAX_KEPT, kept, normalized};
 use crate::protocol::xmpp::namespace::{self as ns, Namespace};
-use crate::protocol::xmpp::{Disclosure, Outcome, Stanza, StanzaKind, StreamKind, XmppEvent, jid, offer};
+use crate::protocol::xmpp::{Disclosure, Leg, Outcome, Stanza, StanzaKind, StreamKind, XmppEvent, jid, offer};
 use crate::protocol::{Event, Sink};
 use std::borrow::Cow;
 
@@ -52,6 +54,19 @@ enum Concern {
     Ibb,
     Si,
     Jingle,
+    Command,
+}
+
+/// What the direct children of a stanza tell.
+#[derive(Default)]
+struct Children<'a> {
+    /// Text of the first body.
+    body: Option<Cow<'a, str>>,
+    /// The first one that means something to the session.
+    concern: Option<(Concern, Child<'a>)>,
+    meaning: Meanings,
+    /// A prefix is bound nowhere.
+    unbound: bool,
 }
 
 fn concern_of(namespace: &str) -> Option<Concern> {
@@ -62,6 +77,7 @@ fn concern_of(namespace: &str) -> Option<Concern> {
         ns::IBB => Some(Concern::Ibb),
         ns::SI => Some(Concern::Si),
         ns::JINGLE => Some(Concern::Jingle),
+        ns::COMMANDS => Some(Concern::Command),
         _ => None,
     }
 }
@@ -87,11 +103,13 @@ impl Session {
                 self.client_is(seen.direction);
             }
         }
-        let (body, concern, unbound) = self.read_children(kind, head, element, namespaces, seen.direction);
+        let from_client = self.is_from_client(seen.direction);
+        let around = Around { kind, stanza_type: stanza_type.as_deref(), from_client };
+        let Children { body, concern, mut meaning, unbound } =
+            self.read_children(around, head, element, namespaces, seen.direction);
         if unbound {
             sink.skipped("xmpp.malformed", seen.last);
         }
-        let from_client = self.is_from_client(seen.direction);
         let from = match (head.from, from_client) {
             (Some(from), _) => Some(normalized(from)),
             (None, Some(true)) => self.account.jid().map(Cow::Borrowed),
@@ -105,6 +123,7 @@ impl Session {
             _ => None,
         };
         let id = head.id.map(value_of);
+        meaning.add_head(around, to.as_deref());
         sink.stanza(
             seen,
             &Stanza {
@@ -116,6 +135,8 @@ impl Session {
                 body: body.as_deref(),
                 children: namespaces,
                 bytes: element.len() as u64,
+                meaning,
+                leg: self.leg(from_client),
             },
         );
         if !self.encrypted {
@@ -124,6 +145,10 @@ impl Session {
         if let Some(count) = self.stanzas.get_mut(seen.direction.index()) {
             *count += 1;
         }
+        if meaning.contains(Meaning::Announce) && from_client == Some(true) {
+            announce(from.as_deref(), to.as_deref(), id.as_deref(), seen, sink);
+        }
+        let mut request = None;
         let is_error = stanza_type.as_deref() == Some("error");
         if !is_error && let Some((concern, child)) = concern {
             let is_set = stanza_type.as_deref() == Some("set");
@@ -141,8 +166,19 @@ impl Session {
                     let offers = offer::read_jingle(child.whole, from, to);
                     offers.into_iter().for_each(|offer| sink.event(seen, Event::Xmpp(XmppEvent::Offer(offer))));
                 }
+                Concern::Command if is_set => {
+                    request = Some(Request::new(child, from, to, id.as_deref().unwrap_or_default()));
+                }
                 _ => {}
             }
+        }
+        drop((from, to));
+        if let Some(request) = request {
+            self.on_command(request, seen, sink);
+        }
+        if kind == StanzaKind::Iq && self.commands.are_open() {
+            let command = concern.and_then(|(concern, child)| (concern == Concern::Command).then_some(child));
+            self.on_command_answer(stanza_type.as_deref(), id.as_deref(), command, seen, sink);
         }
         match from_client {
             Some(true) if stanza_type.as_deref() == Some("set") => self.on_request(head, concern, seen, sink),
@@ -159,27 +195,38 @@ impl Session {
         }
     }
 
-    /// Reads the direct children: text of the first body, the one that means something here, and whether a prefix is
-    /// bound nowhere. Their namespaces go to `namespaces`, but for the one that stanzas themselves are in.
+    /// Where on its way a stanza of this connection is.
+    fn leg(&self, from_client: Option<bool>) -> Leg {
+        match (self.kind, from_client) {
+            (Some(StreamKind::S2s), _) => Leg::Between,
+            (_, Some(true)) => Leg::Sent,
+            (_, Some(false)) => Leg::Delivered,
+            (_, None) => Leg::Unknown,
+        }
+    }
+
+    /// Reads the direct children. Their namespaces go to `namespaces`, but for the one that stanzas themselves are in.
     fn read_children<'a>(
         &self,
-        kind: StanzaKind,
+        around: Around<'_>,
         head: &Head<'_>,
         element: &Element<'a>,
         namespaces: &mut String,
         direction: Direction,
-    ) -> (Option<Cow<'a, str>>, Option<(Concern, Child<'a>)>, bool) {
+    ) -> Children<'a> {
         namespaces.clear();
-        let (mut body, mut concern, mut unbound) = (None, None, false);
-        let Some(bindings) = self.bindings.get(direction.index()) else { return (body, concern, unbound) };
+        let mut children = Children::default();
+        let Some(bindings) = self.bindings.get(direction.index()) else { return children };
         let inherited = bindings.without_prefix(head.xmlns);
-        let around = element.tag();
+        let tag = element.tag();
         for child in element.children() {
-            match bindings.resolve(&child.tag, &around, inherited) {
+            match bindings.resolve(&child.tag, &tag, inherited) {
                 Namespace::Stanza => {
-                    let is_body = kind == StanzaKind::Message && split_name(child.tag.name()).1 == "body";
-                    if is_body && body.is_none() {
-                        body = Some(text_of(child.inner));
+                    let is_body = around.kind == StanzaKind::Message && split_name(child.tag.name()).1 == "body";
+                    if is_body && children.body.is_none() {
+                        let body = text_of(child.inner);
+                        children.meaning.add_body(&body);
+                        children.body = Some(body);
                     }
                 }
                 Namespace::Named(namespace) => {
@@ -187,14 +234,15 @@ impl Session {
                         namespaces.push(' ');
                     }
                     namespaces.push_str(namespace);
-                    if concern.is_none() {
-                        concern = concern_of(namespace).map(|concern| (concern, child));
+                    children.meaning.add_child(namespace, &child, around);
+                    if children.concern.is_none() {
+                        children.concern = concern_of(namespace).map(|concern| (concern, child));
                     }
                 }
-                Namespace::Unbound => unbound |= bindings.known,
+                Namespace::Unbound => children.unbound |= bindings.known,
             }
         }
-        (body, concern, unbound)
+        children
     }
 
     /// A request of the client that may hold a password.
