@@ -5,6 +5,7 @@ use crate::evidence::{Seen, Stamp};
 use crate::protocol::xmpp::Stanza;
 use crate::protocol::{Event, Record, Sink};
 use crate::report::{TimelineBuilder, TrafficBuilder};
+use crate::table::rows::contacts::Contacts;
 use crate::table::{Tables, rows};
 use std::collections::BTreeMap;
 
@@ -65,6 +66,7 @@ impl Output {
 /// Takes reports; one a shard, and one for what is read after the shards.
 pub struct Desk {
     watches: Vec<Box<dyn StanzaWatch>>,
+    contacts: Contacts,
     /// What was reported since it was last taken.
     pub output: Output,
 }
@@ -72,7 +74,7 @@ pub struct Desk {
 impl Desk {
     /// A desk to which nothing was reported. `tables` is the pattern for its rows.
     pub fn new(settings: &Settings, tables: &Tables) -> Self {
-        Self { watches: stanza_watches(settings), output: Output::new(tables) }
+        Self { watches: stanza_watches(settings), contacts: Contacts::default(), output: Output::new(tables) }
     }
 
     /// What was reported since the last call. `spare` is a cleared output to write into next.
@@ -80,11 +82,17 @@ impl Desk {
         let empty = spare.unwrap_or_else(|| Output::new(&self.output.tables));
         std::mem::replace(&mut self.output, empty)
     }
+
+    /// Who talked to whom, over all that was reported.
+    pub fn take_contacts(&mut self) -> Contacts {
+        std::mem::take(&mut self.contacts)
+    }
 }
 
 impl Sink for Desk {
     fn stanza(&mut self, seen: &Seen<'_>, stanza: &Stanza<'_>) {
         rows::xmpp::append_stanza(&mut self.output.tables, seen, stanza);
+        self.contacts.add(seen, stanza);
         for watch in &mut self.watches {
             watch.on_stanza(seen, stanza, &mut self.output.findings);
         }

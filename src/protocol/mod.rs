@@ -98,7 +98,7 @@ pub struct Record {
 }
 
 /// Reads what is spread over several conversations, such as an XMPP stream in the requests of BOSH. It sees all records
-/// of a case in time order, after the shards, and reports as decoders do; what it reports is no input of other joins.
+/// of a case in time order, after the shards, and reports as decoders do; what it reports is read by the joins behind it.
 pub trait Join: Send {
     /// The next record.
     fn on_record(&mut self, record: &Record, sink: &mut dyn Sink);
@@ -106,9 +106,9 @@ pub trait Join: Send {
     fn finish(&mut self, sink: &mut dyn Sink);
 }
 
-/// Every join, in a fixed order.
+/// Every join, in a fixed order: each reads what those before it report.
 pub fn joins() -> Vec<Box<dyn Join>> {
-    Vec::new()
+    vec![xmpp::sessions()]
 }
 
 /// All that decoders report, but for stanzas. Plain data: it leaves the shard.

@@ -57,6 +57,20 @@ tables! {
         "kind": Text, "client": Text, "server": Text, "domain": Text, "from_domain": Text, "jid": Text, "stream_id": Text,
         "tls": Text, "tls_version": Text, "compression": Text, "offered_starttls": Flag,
         "mechanism": Text, "outcome": Text, "stanzas_out": Number, "stanzas_in": Number, "error": Text,
+        "software": Text, "resumable": Text, "resumes": Text, "ended": Text,
+    ]
+    /// Sessions of clients and components: one stream, or several that were resumed one after another.
+    Sessions = "sessions" [
+        "time": Time, "end_time": Time, "capture": Text, "first_frame": Number, "last_frame": Number, "flow": Text,
+        "kind": Text, "jid": Text, "account": Text, "resource": Text, "domain": Text, "client": Text, "server": Text,
+        "addresses": Text, "software": Text, "mechanism": Text, "tls": Text, "compression": Text, "binding": Text,
+        "streams": Number, "stanzas_out": Number, "stanzas_in": Number, "ended": Text, "error": Text,
+    ]
+    /// Who talked to whom, how much.
+    Contacts = "contacts" [
+        "time": Time, "end_time": Time, "capture": Text, "first_frame": Number, "last_frame": Number, "from": Text,
+        "to": Text, "messages": Number, "groupchat": Number, "presences": Number, "iqs": Number, "encrypted": Number,
+        "bytes": Number, "sent": Number, "between": Number, "delivered": Number,
     ]
     /// XMPP stanzas.
     Stanzas = "stanzas" [

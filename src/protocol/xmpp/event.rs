@@ -16,6 +16,8 @@ pub enum XmppEvent {
     Ibb(Box<IbbTransfer>),
     /// A step by which one server comes to trust another (XEP-0220, XEP-0178, XEP-0288).
     Federation(Box<FederationStep>),
+    /// A session of a client or component is over, as told by all streams that carried it.
+    Session(Box<SessionSummary>),
     /// An ad-hoc command (XEP-0050) reached its end, or the stream ended before it did.
     Command(Box<Command>),
 }
@@ -193,6 +195,23 @@ pub struct StreamSummary {
     pub last: Stamp,
     /// Condition of a stream error, e.g. `not-authorized`.
     pub error: Option<String>,
+    /// What the client calls itself: by its answer on its version, its abilities, or the node of its caps.
+    pub software: Option<String>,
+    /// Name by which the session can be resumed over another connection (XEP-0198).
+    pub resumable: Option<String>,
+    /// Name of the session that this stream resumed.
+    pub resumes: Option<String>,
+    /// Who ended it: `client` or `server` closed the stream, or `error`; `None` if the connection just ended.
+    pub ended: Option<&'static str>,
+}
+
+/// A session as its user had it: one stream, or several that were resumed one after another (XEP-0198).
+#[derive(Debug, Clone)]
+pub struct SessionSummary {
+    /// The streams in order of time; never empty, and all of one account.
+    pub streams: Vec<StreamSummary>,
+    /// `tcp`, `bosh` or `websocket`.
+    pub binding: &'static str,
 }
 
 /// A file offered for a later transfer.

@@ -27,6 +27,7 @@ mod resync;
 mod salvage;
 mod scan;
 mod session;
+mod sessions;
 mod tape;
 #[cfg(test)]
 mod tests;
@@ -40,6 +41,11 @@ use super::Decoder;
 /// Starts a decoder of a stream, in clear or inside a layer that was opened ([`crate::evidence::Within`]).
 pub fn start() -> Box<dyn Decoder> {
     Box::<decoder::XmppDecoder>::default()
+}
+
+/// Starts the join of streams into sessions.
+pub fn sessions() -> Box<dyn super::Join> {
+    Box::<sessions::Sessions>::default()
 }
 
 /// Kind of a stanza.

@@ -7,6 +7,8 @@
 mod commands;
 mod federation;
 mod negotiation;
+mod sasl2;
+mod software;
 mod stanza;
 
 use super::element::{Element, Outline, split_name};
@@ -20,6 +22,7 @@ use super::{Outcome, StanzaKind, StreamKind, StreamSummary, XmppEvent};
 use crate::evidence::{Direction, FlowInfo, Seen, Stamp};
 use crate::protocol::{Event, Sink};
 use commands::Commands;
+use software::Software;
 use stanza::Head;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -85,6 +88,17 @@ impl Account {
     }
 }
 
+/// What is known of a session that goes on over other connections (XEP-0198).
+#[derive(Debug, Default)]
+struct Resumption {
+    /// The server's name for the session.
+    resumable: Option<Box<str>>,
+    /// The client asked to go on with this one.
+    asked: Option<Box<str>>,
+    /// And the server did.
+    resumes: Option<Box<str>>,
+}
+
 /// State of one connection.
 #[derive(Debug, Default)]
 pub(super) struct Session {
@@ -105,6 +119,8 @@ pub(super) struct Session {
     logins: Logins,
     last_login: Option<(Box<str>, Outcome)>,
     authenticated: bool,
+    /// Mechanism for which a token was asked (XEP-0484).
+    token_mechanism: Option<Box<str>>,
     ibb: Option<Box<Sessions>>,
     commands: Commands,
     offered_starttls: Option<bool>,
@@ -113,6 +129,10 @@ pub(super) struct Session {
     stanzas: [u64; 2],
     first_stanza: Option<Stamp>,
     error: Option<Box<str>>,
+    resumption: Resumption,
+    software: Software,
+    /// Who closed the stream first.
+    closed_by: Option<Direction>,
     first: Option<Stamp>,
     told: bool,
 }
@@ -170,7 +190,11 @@ impl Session {
             }
             Item::EndTag => {
                 let name = text.trim_start_matches("</").trim_end_matches('>').trim_ascii_end();
-                if split_name(name).1 == "stream" { Reaction::Continue } else { Reaction::Lost }
+                if split_name(name).1 != "stream" {
+                    return Reaction::Lost;
+                }
+                self.closed_by.get_or_insert(seen.direction);
+                Reaction::Continue
             }
             Item::Instruction => {
                 if !text.starts_with("<?xml") {
@@ -267,6 +291,15 @@ impl Session {
         self.client.unwrap_or_else(by_port)
     }
 
+    fn ended(&self, client: Direction) -> Option<&'static str> {
+        match self.closed_by {
+            _ if self.error.is_some() => Some("error"),
+            Some(direction) if direction == client => Some("client"),
+            Some(_) => Some("server"),
+            None => None,
+        }
+    }
+
     /// Says what is known, once: the stream ends, or goes on where it cannot be read.
     pub fn finish(&mut self, flow: &Arc<FlowInfo>, last: Stamp, sink: &mut dyn Sink) {
         if self.told {
@@ -309,7 +342,11 @@ impl Session {
             first_stanza: self.first_stanza,
             first: seen.first,
             last,
+            ended: self.ended(client),
             error: self.error.take().map(String::from),
+            software: self.software.take(),
+            resumable: self.resumption.resumable.take().map(String::from),
+            resumes: self.resumption.resumes.take().map(String::from),
         };
         sink.event(&seen, Event::Xmpp(XmppEvent::Stream(Box::new(summary))));
     }

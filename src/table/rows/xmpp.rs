@@ -1,7 +1,9 @@
 //! Rows of XMPP events: streams and credentials. Transfers are joined over conversations first, so they come later.
 
 use crate::evidence::Seen;
-use crate::protocol::xmpp::{Command, Disclosure, FederationStep, FederationStepKind, Login, StreamSummary, XmppEvent};
+use crate::protocol::xmpp::{
+    Command, Disclosure, FederationStep, FederationStepKind, Login, SessionSummary, StreamSummary, XmppEvent, jid,
+};
 use crate::table::{TableId, Tables};
 
 /// Appends the rows that an event stands for.
@@ -11,6 +13,7 @@ pub fn append(tables: &mut Tables, seen: &Seen<'_>, event: &XmppEvent) {
         XmppEvent::Login(login) => append_login(tables, seen, login),
         XmppEvent::Federation(step) => append_federation(tables, seen, step),
         XmppEvent::Command(command) => append_command(tables, seen, command),
+        XmppEvent::Session(session) => append_session(tables, seen, session),
         XmppEvent::Offer(_) | XmppEvent::Ibb(_) => {}
     }
 }
@@ -36,6 +39,40 @@ fn append_federation(tables: &mut Tables, seen: &Seen<'_>, step: &FederationStep
         let (username, secret) = (Some(step.originating.as_str()), step.key.as_deref());
         append_secret(tables, seen, &Secret { mechanism: "dialback", username, jid: None, secret }, None, encrypted);
     }
+}
+
+fn append_session(tables: &mut Tables, seen: &Seen<'_>, session: &SessionSummary) {
+    let (Some(first), Some(last)) = (session.streams.first(), session.streams.last()) else { return };
+    let account = session.first(|stream| stream.jid.as_deref());
+    let mut addresses: Vec<String> = session.streams.iter().map(|stream| stream.client.ip().to_string()).collect();
+    addresses.dedup();
+    let [out, back] = session.stanzas();
+    tables
+        .row(TableId::Sessions)
+        .time(first.first.time_ns)
+        .time(seen.last.time_ns)
+        .capture(first.first.capture)
+        .number(first.first.frame)
+        .number(seen.last.frame)
+        .str(&seen.flow.community_id)
+        .str(first.kind.name())
+        .text(account)
+        .text(account.map(jid::bare))
+        .text(account.and_then(|jid| jid::parts(jid).2))
+        .text(first.domain.as_deref())
+        .display(first.client)
+        .display(first.server)
+        .str(&addresses.join(" "))
+        .text(session.last(|stream| stream.software.as_deref()))
+        .text(session.first(|stream| stream.mechanism.as_deref()))
+        .text(first.tls)
+        .text(first.compression)
+        .str(session.binding)
+        .number(session.streams.len() as u64)
+        .number(out)
+        .number(back)
+        .text(last.ended)
+        .text(last.error.as_deref());
 }
 
 fn append_command(tables: &mut Tables, seen: &Seen<'_>, command: &Command) {
@@ -83,7 +120,11 @@ fn append_stream(tables: &mut Tables, seen: &Seen<'_>, summary: &StreamSummary) 
         .text(summary.outcome.map(|outcome| outcome.name()))
         .number(out)
         .number(back)
-        .text(summary.error.as_deref());
+        .text(summary.error.as_deref())
+        .text(summary.software.as_deref())
+        .text(summary.resumable.as_deref())
+        .text(summary.resumes.as_deref())
+        .text(summary.ended);
 }
 
 fn append_login(tables: &mut Tables, seen: &Seen<'_>, login: &Login) {

@@ -55,6 +55,7 @@ enum Concern {
     Si,
     Jingle,
     Command,
+    Software,
 }
 
 /// What the direct children of a stanza tell.
@@ -78,6 +79,7 @@ fn concern_of(namespace: &str) -> Option<Concern> {
         ns::SI => Some(Concern::Si),
         ns::JINGLE => Some(Concern::Jingle),
         ns::COMMANDS => Some(Concern::Command),
+        ns::VERSION | ns::DISCO_INFO | ns::CAPS => Some(Concern::Software),
         _ => None,
     }
 }
@@ -148,7 +150,7 @@ impl Session {
         if meaning.contains(Meaning::Announce) && from_client == Some(true) {
             announce(from.as_deref(), to.as_deref(), id.as_deref(), seen, sink);
         }
-        let mut request = None;
+        let (mut request, mut software) = (None, None);
         let is_error = stanza_type.as_deref() == Some("error");
         if !is_error && let Some((concern, child)) = concern {
             let is_set = stanza_type.as_deref() == Some("set");
@@ -169,10 +171,16 @@ impl Session {
                 Concern::Command if is_set => {
                     request = Some(Request::new(child, from, to, id.as_deref().unwrap_or_default()));
                 }
+                Concern::Software if from_client == Some(true) => {
+                    software = Some(child);
+                }
                 _ => {}
             }
         }
         drop((from, to));
+        if let Some(child) = software {
+            self.software.read(&child, kind, stanza_type.as_deref());
+        }
         if let Some(request) = request {
             self.on_command(request, seen, sink);
         }
