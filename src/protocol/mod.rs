@@ -108,7 +108,7 @@ pub trait Join: Send {
 
 /// Every join, in a fixed order: each reads what those before it report.
 pub fn joins() -> Vec<Box<dyn Join>> {
-    vec![xmpp::sessions()]
+    vec![xmpp::sessions(), xmpp::calls()]
 }
 
 /// All that decoders report, but for stanzas. Plain data: it leaves the shard.

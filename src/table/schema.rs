@@ -78,6 +78,18 @@ tables! {
         "kind": Text, "from": Text, "to": Text, "type": Text, "id": Text, "body": Text, "children": Text, "bytes": Number,
         "meaning": Text,
     ]
+    /// Calls.
+    Calls = "calls" [
+        "time": Time, "end_time": Time, "capture": Text, "first_frame": Number, "last_frame": Number, "flow": Text,
+        "from": Text, "to": Text, "session": Text, "media": Text, "outcome": Text, "reason": Text,
+        "duration_ns": Number,
+    ]
+    /// Addresses given away: candidates, stream hosts, relays.
+    Candidates = "candidates" [
+        "time": Time, "capture": Text, "frame": Number, "flow": Text, "src": Text, "dst": Text, "jid": Text,
+        "peer": Text, "session": Text, "via": Text, "type": Text, "address": Text, "port": Number, "transport": Text,
+        "scope": Text, "related": Text, "owner": Text,
+    ]
     /// Steps by which servers come to trust each other.
     Federation = "federation" [
         "time": Time, "capture": Text, "frame": Number, "flow": Text, "src": Text, "dst": Text, "step": Text,

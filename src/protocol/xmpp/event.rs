@@ -16,6 +16,12 @@ pub enum XmppEvent {
     Ibb(Box<IbbTransfer>),
     /// A step by which one server comes to trust another (XEP-0220, XEP-0178, XEP-0288).
     Federation(Box<FederationStep>),
+    /// Two clients negotiate, as it crossed one connection: a call, or addresses to reach each other at.
+    Signal(Box<Signal>),
+    /// A call (XEP-0167), as told by all signals.
+    Call(Box<Call>),
+    /// An address that was given away: the first time that it crossed.
+    Endpoint(Box<Endpoint>),
     /// A session of a client or component is over, as told by all streams that carried it.
     Session(Box<SessionSummary>),
     /// An ad-hoc command (XEP-0050) reached its end, or the stream ended before it did.
@@ -250,4 +256,76 @@ pub struct IbbTransfer {
     pub complete: bool,
     /// Blocks missing from the sequence, as far as it shows.
     pub missing_blocks: u64,
+}
+
+/// What a stanza says on a session between two clients, or on the addresses for one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signal {
+    /// Jingle's action or the message's element (XEP-0353), e.g. `session-initiate`, `propose`; empty for what is
+    /// about addresses alone.
+    pub action: String,
+    /// Session id.
+    pub session: String,
+    /// Full JID of who says it, where known.
+    pub from: Option<String>,
+    /// Full JID of who is told.
+    pub to: Option<String>,
+    /// `audio`, `video`: media of a call.
+    pub media: Vec<String>,
+    /// Reason of an end, e.g. `decline`.
+    pub reason: Option<String>,
+    /// Addresses in it.
+    pub endpoints: Vec<Address>,
+}
+
+/// An address at which somebody says to be reachable, or that serves for that.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Address {
+    /// `ice`, `raw-udp`, `socks5`, `external-service`.
+    pub via: &'static str,
+    /// `host`, `srflx`, `prflx`, `relay` (ICE); `direct`, `assisted`, `tunnel`, `proxy`, `streamhost` (SOCKS5); `stun`,
+    /// `turn` and others (XEP-0215), as sent.
+    pub kind: String,
+    /// Address or name.
+    pub host: String,
+    /// Port.
+    pub port: Option<u16>,
+    /// `udp`, `tcp`.
+    pub transport: Option<String>,
+    /// The address behind a reflexive or relayed one, with its port.
+    pub related: Option<String>,
+    /// Whose it is, where that is not who says so: a proxy.
+    pub owner: Option<String>,
+}
+
+/// An address with who gave it away, to whom.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    /// Full JID of who said it.
+    pub from: Option<String>,
+    /// Full JID of who was told.
+    pub to: Option<String>,
+    /// Session id, where it was for one.
+    pub session: String,
+    /// The address.
+    pub address: Address,
+}
+
+/// A call between two clients. The [`crate::evidence::Sighting`] runs from its first signal to its last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// Session id.
+    pub session: String,
+    /// Full JID of who calls, where known.
+    pub from: Option<String>,
+    /// Full JID of who is called, as far as it became known.
+    pub to: Option<String>,
+    /// `audio`, `video`.
+    pub media: Vec<String>,
+    /// When it was answered.
+    pub answered: Option<Stamp>,
+    /// When it ended.
+    pub ended: Option<Stamp>,
+    /// How it ended, e.g. `success`, `decline`, `cancel`.
+    pub reason: Option<String>,
 }

@@ -141,6 +141,17 @@ impl Meanings {
         Meaning::ALL.iter().copied().filter(move |meaning| self.contains(*meaning))
     }
 
+    /// The name of the only meaning; `None` if there is none, or more than one.
+    pub fn only(self) -> Option<&'static str> {
+        let only = self.0.is_power_of_two().then(|| self.0.trailing_zeros() as usize)?;
+        Meaning::ALL.get(only).map(|meaning| meaning.name())
+    }
+
+    /// `true` if nothing tells what it is for.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
     /// The stanza is a copy of another: a carbon, or of an archive.
     pub fn is_copy(self) -> bool {
         [Meaning::CarbonSent, Meaning::CarbonReceived, Meaning::MamResult].into_iter().any(|copy| self.contains(copy))
@@ -183,9 +194,12 @@ impl Meanings {
                 meaning
             }
             (Meaning::MucUser, _) if kind == StanzaKind::Message && has(child.inner, b"<invite") => Meaning::MucInvite,
-            (Meaning::Carbons, "sent") => Meaning::CarbonSent,
-            (Meaning::Carbons, "received") => Meaning::CarbonReceived,
-            (Meaning::Mam, "result") => Meaning::MamResult,
+            (Meaning::Carbons, "sent") => self.copy(Meaning::CarbonSent, child),
+            (Meaning::Carbons, "received") => self.copy(Meaning::CarbonReceived, child),
+            (Meaning::Mam, "result") => self.copy(Meaning::MamResult, child),
+            (Meaning::Forwarded, _) => self.copy(Meaning::Forwarded, child),
+            // Only where the message lies in the archive.
+            (Meaning::Mam, "archived") => return,
             (Meaning::Receipt, "request") => Meaning::ReceiptRequest,
             (Meaning::Marker, "markable") => Meaning::ReceiptRequest,
             (Meaning::Roster, _) if stanza_type == Some("set") && from_client == Some(false) => Meaning::RosterPush,
@@ -199,6 +213,24 @@ impl Meanings {
             (meaning, _) => meaning,
         };
         self.insert(meaning);
+    }
+
+    /// A copy of another stanza: whether what was copied can be read.
+    fn copy(&mut self, meaning: Meaning, child: &Child<'_>) -> Meaning {
+        const PAYLOADS: &[(&[u8], Meaning)] = &[
+            (b"eu.siacs.conversations.axolotl", Meaning::Omemo),
+            (b"urn:xmpp:omemo:", Meaning::Omemo),
+            (b"urn:xmpp:openpgp:", Meaning::OpenPgp),
+            (b"jabber:x:encrypted", Meaning::OpenPgp),
+            (b">?OTR:", Meaning::Otr),
+        ];
+        for (mark, payload) in PAYLOADS {
+            if has(child.inner, mark) {
+                self.insert(*payload);
+                self.insert(Meaning::Encrypted);
+            }
+        }
+        meaning
     }
 
     /// What a pubsub item or node is of.
@@ -383,7 +415,10 @@ mod tests {
             meanings.insert(meaning);
         }
         assert_eq!(meanings.to_string(), "encrypted omemo receipt offline");
-        assert_eq!(meanings.iter().count(), 4);
+        assert_eq!((meanings.iter().count(), meanings.only()), (4, None));
+        let mut one = Meanings::default();
+        one.insert(Meaning::Ping);
+        assert_eq!((one.only(), one.is_empty(), Meanings::default().only()), (Some("ping"), false, None));
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //! At STARTTLS the decoder moves into a TLS decoder, which feeds it again if it can open what comes.
 //! Not decoded here: what comes after stream compression (XEP-0138).
 
+mod calls;
 mod decoder;
 mod element;
 pub mod event;
@@ -28,6 +29,7 @@ mod salvage;
 mod scan;
 mod session;
 mod sessions;
+mod signal;
 mod tape;
 #[cfg(test)]
 mod tests;
@@ -46,6 +48,11 @@ pub fn start() -> Box<dyn Decoder> {
 /// Starts the join of streams into sessions.
 pub fn sessions() -> Box<dyn super::Join> {
     Box::<sessions::Sessions>::default()
+}
+
+/// Starts the join of signals into calls, and of addresses given away.
+pub fn calls() -> Box<dyn super::Join> {
+    Box::<calls::Calls>::default()
 }
 
 /// Kind of a stanza.

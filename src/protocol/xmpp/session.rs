@@ -10,6 +10,8 @@ mod negotiation;
 mod sasl2;
 mod software;
 mod stanza;
+#[cfg(test)]
+mod tests;
 
 use super::element::{Element, Outline, split_name};
 use super::ibb::{Sessions, Told};

@@ -101,3 +101,76 @@ impl SessionSummary {
         })
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // tests
+mod tests {
+    use super::*;
+    use crate::evidence::{Direction, Transport};
+    use crate::protocol::testing::{Noted, flow, stamp};
+
+    fn stream(frame: u64, domain: &str, resumable: Option<&str>, resumes: Option<&str>) -> Record {
+        let flow = flow(Transport::Tcp, "10.0.0.7:4000", "10.0.0.1:5222");
+        let stream = StreamSummary {
+            kind: StreamKind::C2s,
+            client: flow.orig,
+            server: flow.resp,
+            domain: Some(domain.to_owned()),
+            from_domain: None,
+            jid: resumes.is_none().then(|| format!("ann@{domain}/r")),
+            stream_id: None,
+            tls: None,
+            tls_version: None,
+            compression: None,
+            offered_starttls: None,
+            mechanism: None,
+            outcome: None,
+            stanzas: [1, 2],
+            first_stanza: None,
+            first: stamp(frame),
+            last: stamp(frame + 10),
+            error: None,
+            software: None,
+            resumable: resumable.map(str::to_owned),
+            resumes: resumes.map(str::to_owned),
+            ended: None,
+        };
+        let at = Sighting { flow, direction: Direction::FromOrig, first: stream.first, last: stream.last };
+        Record { at, event: Event::Xmpp(XmppEvent::Stream(Box::new(stream))) }
+    }
+
+    #[test]
+    fn resumed_streams_are_one_session() {
+        let (mut join, mut noted) = (Sessions::default(), Noted::default());
+        // The first stream is told last: it hung until the capture ended.
+        for record in [
+            stream(5, "x.test", None, Some("s1")),
+            stream(7, "x.test", None, Some("s1")),
+            stream(6, "y.test", None, Some("s1")),
+            stream(1, "x.test", Some("s1"), None),
+        ] {
+            join.on_record(&record, &mut noted);
+        }
+        join.finish(&mut noted);
+        let sessions: Vec<_> = noted
+            .events
+            .iter()
+            .map(|(at, event)| {
+                let Event::Xmpp(XmppEvent::Session(session)) = event else { unreachable!() };
+                (session.streams.len(), session.stanzas(), at.first, at.last)
+            })
+            .collect();
+        assert_eq!(sessions, [(3, [3, 6], stamp(1), stamp(17)), (1, [1, 2], stamp(6), stamp(16))]);
+    }
+
+    #[test]
+    fn a_login_that_failed_is_no_session() {
+        let (mut join, mut noted) = (Sessions::default(), Noted::default());
+        let mut record = stream(1, "x.test", None, None);
+        let Event::Xmpp(XmppEvent::Stream(stream)) = &mut record.event else { unreachable!() };
+        (stream.jid, stream.stanzas) = (None, [0, 0]);
+        join.on_record(&record, &mut noted);
+        join.finish(&mut noted);
+        assert!(noted.events.is_empty());
+    }
+}

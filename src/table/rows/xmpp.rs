@@ -2,7 +2,8 @@
 
 use crate::evidence::Seen;
 use crate::protocol::xmpp::{
-    Command, Disclosure, FederationStep, FederationStepKind, Login, SessionSummary, StreamSummary, XmppEvent, jid,
+    Call, Command, Disclosure, Endpoint, FederationStep, FederationStepKind, Login, SessionSummary, StreamSummary,
+    XmppEvent, jid,
 };
 use crate::table::{TableId, Tables};
 
@@ -14,7 +15,9 @@ pub fn append(tables: &mut Tables, seen: &Seen<'_>, event: &XmppEvent) {
         XmppEvent::Federation(step) => append_federation(tables, seen, step),
         XmppEvent::Command(command) => append_command(tables, seen, command),
         XmppEvent::Session(session) => append_session(tables, seen, session),
-        XmppEvent::Offer(_) | XmppEvent::Ibb(_) => {}
+        XmppEvent::Call(call) => append_call(tables, seen, call),
+        XmppEvent::Endpoint(endpoint) => append_endpoint(tables, seen, endpoint),
+        XmppEvent::Offer(_) | XmppEvent::Ibb(_) | XmppEvent::Signal(_) => {}
     }
 }
 
@@ -73,6 +76,48 @@ fn append_session(tables: &mut Tables, seen: &Seen<'_>, session: &SessionSummary
         .number(back)
         .text(last.ended)
         .text(last.error.as_deref());
+}
+
+fn append_call(tables: &mut Tables, seen: &Seen<'_>, call: &Call) {
+    let duration = call.answered.zip(call.ended).map(|(from, to)| to.time_ns.saturating_sub(from.time_ns));
+    tables
+        .row(TableId::Calls)
+        .time(seen.first.time_ns)
+        .time(seen.last.time_ns)
+        .capture(seen.first.capture)
+        .number(seen.first.frame)
+        .number(seen.last.frame)
+        .str(&seen.flow.community_id)
+        .text(call.from.as_deref())
+        .text(call.to.as_deref())
+        .str(&call.session)
+        .str(&call.media.join(" "))
+        .str(call.outcome())
+        .text(call.reason.as_deref())
+        .number(duration.and_then(|duration| u64::try_from(duration).ok()));
+}
+
+fn append_endpoint(tables: &mut Tables, seen: &Seen<'_>, endpoint: &Endpoint) {
+    let address = &endpoint.address;
+    tables
+        .row(TableId::Candidates)
+        .time(seen.last.time_ns)
+        .capture(seen.last.capture)
+        .number(seen.last.frame)
+        .str(&seen.flow.community_id)
+        .display(seen.sender())
+        .display(seen.receiver())
+        .text(endpoint.from.as_deref())
+        .text(endpoint.to.as_deref())
+        .text((!endpoint.session.is_empty()).then_some(endpoint.session.as_str()))
+        .str(address.via)
+        .str(&address.kind)
+        .str(&address.host)
+        .number(address.port.map(u64::from))
+        .text(address.transport.as_deref())
+        .str(address.scope())
+        .text(address.related.as_deref())
+        .text(address.owner.as_deref());
 }
 
 fn append_command(tables: &mut Tables, seen: &Seen<'_>, command: &Command) {
@@ -177,9 +222,8 @@ pub fn append_stanza(tables: &mut Tables, seen: &Seen<'_>, stanza: &crate::proto
         StanzaKind::Presence => "presence",
         StanzaKind::Iq => "iq",
     };
-    tables
-        .row(TableId::Stanzas)
-        .time(seen.last.time_ns)
+    let mut row = tables.row(TableId::Stanzas);
+    row.time(seen.last.time_ns)
         .capture(seen.last.capture)
         .number(seen.last.frame)
         .str(&seen.flow.community_id)
@@ -192,6 +236,10 @@ pub fn append_stanza(tables: &mut Tables, seen: &Seen<'_>, stanza: &crate::proto
         .text(stanza.id)
         .secret(stanza.body)
         .str(stanza.children)
-        .number(stanza.bytes)
-        .display(stanza.meaning);
+        .number(stanza.bytes);
+    match stanza.meaning.only() {
+        None if stanza.meaning.is_empty() => row.text(None),
+        None => row.display(stanza.meaning),
+        only => row.text(only),
+    };
 }

@@ -9,7 +9,7 @@ use crate::protocol::xmpp::login::{Attempt, Exchange, Fields, bare_jid};
 use crate::protocol::xmpp::meaning::{Around, Meaning, Meanings};
 use crate::protocol::xmpp::names::{MAX_KEPT, kept, normalized};
 use crate::protocol::xmpp::namespace::{self as ns, Namespace};
-use crate::protocol::xmpp::{Disclosure, Leg, Outcome, Stanza, StanzaKind, StreamKind, XmppEvent, jid, offer};
+use crate::protocol::xmpp::{Disclosure, Leg, Outcome, Stanza, StanzaKind, StreamKind, XmppEvent, jid, offer, signal};
 use crate::protocol::{Event, Sink};
 use std::borrow::Cow;
 
@@ -56,6 +56,7 @@ enum Concern {
     Jingle,
     Command,
     Software,
+    Signal,
 }
 
 /// What the direct children of a stanza tell.
@@ -80,6 +81,8 @@ fn concern_of(namespace: &str) -> Option<Concern> {
         ns::JINGLE => Some(Concern::Jingle),
         ns::COMMANDS => Some(Concern::Command),
         ns::VERSION | ns::DISCO_INFO | ns::CAPS => Some(Concern::Software),
+        ns::BYTESTREAMS | ns::JINGLE_MESSAGE => Some(Concern::Signal),
+        namespace if ns::EXTERNAL_SERVICES.contains(&namespace) => Some(Concern::Signal),
         _ => None,
     }
 }
@@ -167,7 +170,9 @@ impl Session {
                 Concern::Jingle if is_set => {
                     let offers = offer::read_jingle(child.whole, from, to);
                     offers.into_iter().for_each(|offer| sink.event(seen, Event::Xmpp(XmppEvent::Offer(offer))));
+                    on_signal(&child, from, to, seen, sink);
                 }
+                Concern::Signal => on_signal(&child, from, to, seen, sink),
                 Concern::Command if is_set => {
                     request = Some(Request::new(child, from, to, id.as_deref().unwrap_or_default()));
                 }
@@ -372,4 +377,14 @@ fn on_ibb(
         _ => {}
     }
     report(told, seen.flow, sink);
+}
+
+fn on_signal(child: &Child<'_>, from: Option<&str>, to: Option<&str>, seen: &Seen<'_>, sink: &mut dyn Sink) {
+    if [from, to].into_iter().flatten().any(|jid| jid.len() > MAX_KEPT) {
+        sink.skipped("xmpp.limit", seen.last);
+        return;
+    }
+    if let Some(signal) = signal::read(child.whole, from, to) {
+        sink.event(seen, Event::Xmpp(XmppEvent::Signal(Box::new(signal))));
+    }
 }
