@@ -3,6 +3,7 @@
 use super::AnalyzeError;
 use super::desk::{Desk, Output, Skipped, note_skipped};
 use crate::detect::{self, Detector, Finding, Settings};
+use crate::protocol::epmd::Register;
 use crate::protocol::{Join, Record, joins};
 use crate::report::{TableWriter, TimelineBuilder, TrafficBuilder};
 use crate::table::rows::contacts::{ContactTotals, Contacts};
@@ -17,6 +18,8 @@ pub struct Collector {
     joins: Vec<Box<dyn Join>>,
     /// Where joins report to.
     desk: Desk,
+    /// Which Erlang node listens where.
+    nodes: Register,
     detectors: Vec<Box<dyn Detector>>,
     writer: TableWriter,
     /// Rows of one batch in time order, by table; kept for their memory.
@@ -47,6 +50,8 @@ pub struct Collected {
     pub counts: BTreeMap<&'static str, u64>,
     /// What was not decoded.
     pub skipped: Skipped,
+    /// Which Erlang node listens where.
+    pub nodes: Register,
 }
 
 impl Collector {
@@ -55,6 +60,7 @@ impl Collector {
         Self {
             joins: joins(),
             desk: Desk::new(settings, tables),
+            nodes: Register::default(),
             detectors: detect::detectors(settings),
             writer,
             merged: TableId::ALL.iter().map(|table| Rows::new(table.columns())).collect(),
@@ -127,6 +133,7 @@ impl Collector {
             traffic: self.traffic,
             counts: self.counts,
             skipped: self.skipped,
+            nodes: self.nodes,
         })
     }
 
@@ -137,6 +144,7 @@ impl Collector {
         records.sort_by_key(|record| record.at.last.order());
         let mut found = Vec::new();
         for record in records {
+            self.nodes.on_record(&record);
             let mut told = vec![record];
             for join in &mut self.joins {
                 told.iter().for_each(|record| join.on_record(record, &mut self.desk));
@@ -177,6 +185,9 @@ impl Collector {
                 && parts.iter().any(|rows| !rows.is_empty())
             {
                 merge_by_time(&parts, merged);
+                if table == TableId::Flows && !self.nodes.is_empty() {
+                    rows::flow::name_nodes(merged, &self.nodes);
+                }
                 self.writer.append(table, merged)?;
                 merged.clear();
             }

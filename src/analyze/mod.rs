@@ -9,7 +9,7 @@ mod collect;
 mod desk;
 mod shard;
 
-use crate::capture::{CaptureError, CaptureInfo, CaptureSet};
+use crate::capture::{CaptureError, CaptureInfo, CaptureSet, Spool};
 use crate::detect::Settings;
 use crate::flow::Limits;
 use crate::report::{
@@ -39,6 +39,8 @@ const BATCH_BYTES: usize = 32 << 20;
 pub struct Options {
     /// Files, folders, patterns, or `-`.
     pub captures: Vec<String>,
+    /// What was kept of those that can be read only once, if they will be read again.
+    pub kept: Spool,
     /// Case folder; `None` for `reports/<name of the first capture>`.
     pub output: Option<PathBuf>,
     /// Overwrite a case folder that is there.
@@ -100,7 +102,7 @@ pub fn run(options: &Options, progress: &(dyn Fn(u64, Option<u64>) + Sync)) -> R
 
 fn analyze(options: &Options, progress: &(dyn Fn(u64, Option<u64>) + Sync)) -> Result<Case, AnalyzeError> {
     let started = Instant::now();
-    let mut captures = CaptureSet::open(&options.captures)?;
+    let mut captures = CaptureSet::open_again(&options.captures, &options.kept)?;
     let names = captures.names();
     let output = options.output.clone().unwrap_or_else(|| default_folder(options, &names));
     let folder = CaseFolder::create(output, options.force)?;
@@ -186,9 +188,10 @@ fn case_info(
     info.statistics.insert("flows".to_owned(), flows);
     let not_ip = dealt.frames.not_ip.iter().map(|(kind, count)| (kind.to_string(), *count)).collect();
     info.statistics.insert("not_ip".to_owned(), not_ip);
+    let nodes_of = |address| collected.nodes.nodes_of(address).into_iter().map(str::to_owned).collect();
     info.traffic = CaseStats {
         traffic_by_protocol: collected.traffic.by_protocol(),
-        top_talkers: collected.traffic.top_talkers(TOP_TALKERS),
+        top_talkers: collected.traffic.top_talkers(TOP_TALKERS, nodes_of),
         timeline: collected.timeline.finish(),
     };
     info.tables = collected.table_rows;

@@ -3,6 +3,7 @@
 use super::progress::Progress;
 use super::{Common, Failure, Status};
 use crate::analyze::{self, AnalyzeError, Case, Options};
+use crate::capture::Spool;
 use crate::detect::{Settings, Severity};
 use crate::policy::Policy;
 use crate::report::{Formats, terminal};
@@ -53,6 +54,9 @@ pub struct CaseArguments {
     /// Words to try as Erlang cookies, one a line, beside the well-known ones
     #[arg(long, value_name = "FILE")]
     cookie_list: Option<PathBuf>,
+    /// The site's own Erlang cookie, or @FILE with one a line: tells who holds it outside the cluster; may be repeated
+    #[arg(long, value_name = "COOKIE")]
+    known_cookie: Vec<String>,
     /// Show passwords, cookies, tokens and message bodies as they are
     #[arg(long)]
     reveal_secrets: bool,
@@ -109,15 +113,44 @@ impl CaseArguments {
         Ok(Options {
             unused_keys: (self.keylog.len() + self.rsa_key.len()) as u64,
             captures: self.captures.clone(),
+            kept: Spool::default(),
             output: self.output.clone(),
             force: self.force,
-            settings: Settings { policy, cookie_words, quote_chars: QUOTE_CHARS },
+            settings: Settings { policy, cookie_words, known_cookies: self.known_cookies()?, quote_chars: QUOTE_CHARS },
             reveal_secrets: self.reveal_secrets,
             formats: self.tables.unwrap_or_else(Formats::standard),
             eve: self.eve,
             threads: common.threads.map(usize::from),
-            command_line: std::env::args().collect(),
+            command_line: Self::command_line(),
         })
+    }
+
+    fn known_cookies(&self) -> Result<Arc<[String]>, Failure> {
+        let mut cookies = Vec::new();
+        for given in &self.known_cookie {
+            match given.strip_prefix('@') {
+                Some(path) => cookies.extend(read_words(Path::new(path))?.iter().cloned()),
+                None => cookies.push(given.clone()),
+            }
+        }
+        Ok(cookies.into())
+    }
+
+    /// The command line for the record, without cookies that were typed.
+    fn command_line() -> Vec<String> {
+        const OPTION: &str = "--known-cookie";
+        let mut words: Vec<String> = std::env::args().collect();
+        let mut is_cookie = false;
+        for word in &mut words {
+            let joined = word.strip_prefix(OPTION).and_then(|rest| rest.strip_prefix('='));
+            if joined.is_some_and(|cookie| !cookie.starts_with('@')) {
+                *word = format!("{OPTION}=[masked]");
+            } else if is_cookie && !word.starts_with('@') {
+                *word = "[masked]".to_owned();
+            }
+            is_cookie = word == OPTION;
+        }
+        words
     }
 }
 

@@ -30,12 +30,14 @@ use crate::protocol::Record;
 use std::sync::Arc;
 
 /// What detectors are told before the first event.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Settings {
     /// What the site allows; `None` where no policy was given: then only what is wrong anywhere is found.
     pub policy: Option<Arc<Policy>>,
     /// Words to try as Erlang cookies beside the built-in ones (`--cookie-list`).
     pub cookie_words: Arc<[String]>,
+    /// The site's own Erlang cookies (`--known-cookie`): who proves one from outside the cluster has stolen it.
+    pub known_cookies: Arc<[String]>,
     /// Length up to which a term or text is quoted in evidence, in characters.
     pub quote_chars: usize,
 }
@@ -54,6 +56,7 @@ pub fn detectors(settings: &Settings) -> Vec<Box<dyn Detector>> {
         Box::new(epmd::Epmd::new(settings)),
         Box::new(erlang::Connections::new(settings)),
         Box::new(erlang::Calls::new(settings)),
+        Box::new(erlang::Administration),
         Box::new(cookie::CookieDetector::new(settings)),
         Box::new(dns::UnapprovedResolver::new(settings)),
         Box::new(credential::Credentials::default()),

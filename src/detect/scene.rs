@@ -62,5 +62,5 @@ pub fn dialback(originating: &str, receiving: &str, key: Option<&str>, verdict: 
 /// Settings with a policy of this text.
 pub fn settings(policy: Option<&str>) -> Settings {
     let policy = policy.map(|text| Arc::new(Policy::parse(text, "policy.toml").unwrap()));
-    Settings { policy, cookie_words: Arc::new([]), quote_chars: 200 }
+    Settings { policy, quote_chars: 200, ..Settings::default() }
 }

@@ -6,14 +6,19 @@
 
 pub mod conversation;
 pub mod dns;
+mod early;
 pub mod epmd;
 pub mod erldist;
 pub mod http;
+mod inflate;
+mod inside;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod text;
 pub mod tls;
+mod websocket;
 pub mod xmpp;
+mod zlib;
 
 pub use crate::flow::{Chunk, End, Gap};
 pub use conversation::Conversation;
@@ -106,9 +111,10 @@ pub trait Join: Send {
     fn finish(&mut self, sink: &mut dyn Sink);
 }
 
-/// Every join, in a fixed order: each reads what those before it report.
+/// Every join, in a fixed order: each reads what those before it report. Sessions and calls are last, for what makes
+/// streams out of other protocols comes before them.
 pub fn joins() -> Vec<Box<dyn Join>> {
-    vec![xmpp::sessions(), xmpp::calls()]
+    vec![Box::<erldist::Ejabberdctl>::default(), xmpp::sessions(), xmpp::calls()]
 }
 
 /// All that decoders report, but for stanzas. Plain data: it leaves the shard.

@@ -49,7 +49,7 @@ tables! {
         "packets_out": Number, "packets_in": Number, "bytes_out": Number, "bytes_in": Number,
         "payload_out": Number, "payload_in": Number, "flags_out": Text, "flags_in": Text,
         "missing_out": Number, "missing_in": Number, "retransmitted": Number, "conflicting_overlaps": Number,
-        "duration_ns": Number, "ended_by": Text, "first_bytes": Text,
+        "duration_ns": Number, "ended_by": Text, "first_bytes": Text, "node": Text,
     ]
     /// XMPP streams.
     XmppStreams = "xmpp_streams" [
@@ -122,6 +122,12 @@ tables! {
         "time": Time, "capture": Text, "frame": Number, "flow": Text, "src": Text, "dst": Text, "node": Text, "peer": Text,
         "operation": Text, "caller": Text, "target": Text, "module": Text, "function": Text, "arguments": Text,
         "result": Text, "term": Text,
+    ]
+    /// Administration commands of ejabberd that came over the distribution.
+    Ejabberdctl = "ejabberdctl" [
+        "time": Time, "capture": Text, "first_frame": Number, "last_frame": Number, "flow": Text, "src": Text, "dst": Text,
+        "node": Text, "by": Text, "command": Text, "arguments": Text, "username": Text, "jid": Text, "secret": Text,
+        "status": Text, "output": Text,
     ]
     /// DNS queries with their answers.
     Dns = "dns" [

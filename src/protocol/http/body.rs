@@ -2,11 +2,12 @@
 //!
 //! Bytes are hashed where they lie; only the first of them are kept.
 
+use super::coding::Kept;
 use super::event::HttpMessage;
 use memchr::memchr;
 use sha2::{Digest, Sha256};
 
-/// Bytes kept of a body: forms and API calls fit, files are told by their hash.
+/// Bytes kept of a body that is not XML: forms and API calls fit, files are told by their hash.
 pub(super) const MAX_KEPT: usize = 65_536;
 /// Longest line within a chunked body: a size with extensions, or a trailer field.
 const MAX_LINE: usize = 8 * 1024;
@@ -50,25 +51,15 @@ pub(super) struct Body {
     chunk: Chunk,
     line: Vec<u8>,
     hash: Sha256,
-    kept: Vec<u8>,
-    keep: usize,
+    kept: Kept,
     bytes: u64,
     missing: bool,
 }
 
 impl Body {
-    /// A body of which at most `keep` bytes are kept.
-    pub(super) fn new(framing: Framing, keep: usize) -> Self {
-        Self {
-            framing,
-            chunk: Chunk::Size,
-            line: Vec::new(),
-            hash: Sha256::new(),
-            kept: Vec::new(),
-            keep: keep.min(MAX_KEPT),
-            bytes: 0,
-            missing: false,
-        }
+    /// A body of which the first bytes are kept.
+    pub(super) fn new(framing: Framing, kept: Kept) -> Self {
+        Self { framing, chunk: Chunk::Size, line: Vec::new(), hash: Sha256::new(), kept, bytes: 0, missing: false }
     }
 
     /// `true` if the end of the connection is the end of the body.
@@ -98,6 +89,7 @@ impl Body {
     /// Passes over bytes that were not captured. `Broken` if the end of the body may lie among them.
     pub(super) fn skip(&mut self, bytes: u64) -> Progress {
         self.missing = true;
+        self.kept.skip();
         match (self.framing, self.chunk) {
             (Framing::UntilClose, _) => Progress::More,
             (Framing::Length(left), _) if bytes <= left => {
@@ -112,19 +104,22 @@ impl Body {
         }
     }
 
-    /// What was read, into the message; `ended` tells whether the end of the body was seen.
-    pub(super) fn finish(self, ended: bool, message: &mut HttpMessage) {
-        message.body = self.kept;
+    /// What was read, into the message; `ended` tells whether the end of the body was seen. Returns whether its coding
+    /// could be read.
+    pub(super) fn finish(self, ended: bool, message: &mut HttpMessage) -> bool {
+        let (body, cut, failed) = self.kept.finish();
+        message.body = body;
+        message.body_cut = cut;
         message.body_bytes = self.bytes;
         message.body_sha256 = self.hash.finalize().into();
         message.complete = ended && !self.missing;
+        !failed
     }
 
     fn content(&mut self, data: &[u8]) {
         self.hash.update(data);
         self.bytes += data.len() as u64;
-        let room = self.keep.saturating_sub(self.kept.len()).min(data.len());
-        self.kept.extend_from_slice(data.get(..room).unwrap_or_default());
+        self.kept.take(data);
     }
 
     fn chunks<'a>(&mut self, mut data: &'a [u8]) -> (Progress, &'a [u8]) {

@@ -8,8 +8,8 @@
 //! mean, with `element`, `names` and `namespace` to read them, `login`, `ibb` and `offer` for what lasts longer than
 //! one. Only items that matter in depth are read event by event.
 //!
-//! At STARTTLS the decoder moves into a TLS decoder, which feeds it again if it can open what comes.
-//! Not decoded here: what comes after stream compression (XEP-0138).
+//! At STARTTLS the decoder moves into a TLS decoder, which feeds it again if it can open what comes; at stream
+//! compression (XEP-0138) it moves into one that inflates.
 
 mod calls;
 mod decoder;

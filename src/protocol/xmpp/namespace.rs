@@ -11,6 +11,8 @@ pub(super) const SASL: &str = "urn:ietf:params:xml:ns:xmpp-sasl";
 pub(super) const TLS: &str = "urn:ietf:params:xml:ns:xmpp-tls";
 pub(super) const BIND: &str = "urn:ietf:params:xml:ns:xmpp-bind";
 pub(super) const COMPRESS: &str = "http://jabber.org/protocol/compress";
+/// What stands for the stream's header and end over WebSocket (RFC 7395).
+pub(super) const FRAMING: &str = "urn:ietf:params:xml:ns:xmpp-framing";
 pub(super) const IQ_AUTH: &str = "jabber:iq:auth";
 pub(super) const IQ_REGISTER: &str = "jabber:iq:register";
 pub(super) const IBB: &str = "http://jabber.org/protocol/ibb";
@@ -64,6 +66,11 @@ impl Bindings {
             }
         }
         bindings
+    }
+
+    /// What holds over WebSocket, where each message declares its namespaces itself.
+    pub fn of_framing() -> Self {
+        Self { known: true, ..Self::default() }
     }
 
     /// The namespace of an element without prefix that declares this one, or none.

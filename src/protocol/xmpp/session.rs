@@ -128,6 +128,8 @@ pub(super) struct Session {
     offered_starttls: Option<bool>,
     /// The client asked for TLS and waits.
     pub starttls_requested: bool,
+    /// The client asked for compression and waits.
+    compression_requested: bool,
     stanzas: [u64; 2],
     first_stanza: Option<Stamp>,
     error: Option<Box<str>>,
@@ -218,6 +220,11 @@ impl Session {
     /// The client is who speaks in this direction, unless that was known before.
     fn client_is(&mut self, direction: Direction) {
         self.client.get_or_insert(direction);
+    }
+
+    /// The side that speaks in this direction has asked for compression, and may speak compressed next.
+    pub fn waits_for_compression(&self, direction: Direction) -> bool {
+        self.compression_requested && self.is_from_client(direction) == Some(true)
     }
 
     fn is_from_client(&self, direction: Direction) -> Option<bool> {

@@ -4,6 +4,10 @@
 //! caller, in a base chain to the policy. nftables (`nft_do_chain`): statements in order; the end of a chain that was
 //! entered by goto is the end of the way, so the base chain's policy judges.
 
+mod audit;
+
+pub use audit::Audited;
+
 use super::DecidedBy;
 use crate::replay::conntrack::{Manip, NatRange};
 use crate::replay::hits::{ChainHits, ObjectHits};
@@ -14,6 +18,7 @@ use crate::replay::xt::{self, Backend, Preparation, PreparedRule, Shared, String
 use crate::ruleset::model::{Body, ChainId, Engine, Family, Policy, Ruleset, Table};
 use crate::ruleset::nft::{NatKind, ObjectKind, Reject};
 use crate::ruleset::xt::{Match, RuleBody};
+use audit::Audit;
 use std::sync::Arc;
 
 /// Jumps within jumps: nf_tables refuses more, and no xtables ruleset is near it.
@@ -33,6 +38,7 @@ struct Ready {
     name: Arc<str>,
     chains: Vec<ReadyChain>,
     rules: Rules,
+    audit: Option<Audit>,
 }
 
 struct ReadyChain {
@@ -57,6 +63,10 @@ struct XtRule {
     rule: PreparedRule,
     /// The rule without what is not modelled, if there is such a part and the rule stops packets.
     probe: Option<PreparedRule>,
+    /// Its conditions up to the first that must not be asked without need, if there is one.
+    prefix: Option<PreparedRule>,
+    /// It does more than judge and count.
+    acts: bool,
 }
 
 /// Where a walk through a base chain ended.
@@ -96,13 +106,18 @@ enum Decision {
 
 impl Chains {
     /// Makes the tables of a ruleset ready.
-    pub fn new(ruleset: &Ruleset, backend: Backend, shared: &mut Shared, strings: &mut Strings) -> Self {
+    pub fn new(
+        ruleset: &Ruleset,
+        (backend, audited): (Backend, bool),
+        shared: &mut Shared,
+        strings: &mut Strings,
+    ) -> Self {
         let mut first = 0;
         let mut bases = 0;
         let tables = ruleset.tables.iter().map(|table| {
             let v6 = table.family == Family::Ip6;
             let mut with = Preparation { v6, backend, ruleset, shared, strings };
-            Ready::new(table, &mut first, &mut bases, &mut with)
+            Ready::new(table, audited, (&mut first, &mut bases), &mut with)
         });
         let tables = tables.collect();
         Self { tables, counters: vec![(0, 0); first as usize], doubtful: false }
@@ -124,6 +139,13 @@ impl Chains {
             }
         }
         self.counters.get(rule as usize).copied().unwrap_or_default()
+    }
+
+    /// What the packets say of a rule beside its counters.
+    pub fn audited(&self, rule: u32) -> Option<Audited> {
+        let has =
+            |table: &&Ready| table.chains.iter().any(|chain| (chain.first..chain.first + chain.len).contains(&rule));
+        self.tables.iter().find(has)?.audit.as_ref()?.of(rule)
     }
 
     /// Base chains with what their policies judged.
@@ -178,7 +200,8 @@ impl Chains {
 }
 
 impl Ready {
-    fn new(table: &Table, first: &mut u32, bases: &mut u32, with: &mut Preparation<'_>) -> Self {
+    fn new(table: &Table, audited: bool, (first, bases): (&mut u32, &mut u32), with: &mut Preparation<'_>) -> Self {
+        let audit = audited.then(|| Audit::new(table, *first));
         let chains = table.chains.iter().map(|chain| {
             let len = chain.rules.len() as u32;
             let ready = ReadyChain {
@@ -196,15 +219,17 @@ impl Ready {
         let chains = chains.collect();
         let rules = match table.engine {
             Engine::Xtables => {
-                let mut prepare = |body: &RuleBody| PreparedRule::new(body, with);
                 let rules = table.chains.iter().map(|chain| {
                     let of_xt = chain.rules.iter().filter_map(|rule| match &rule.body {
                         Body::Xt(body) => Some((rule, body)),
                         Body::Nft(_) => None,
                     });
                     let ready = of_xt.map(|(rule, body)| XtRule {
-                        rule: prepare(body),
-                        probe: (!rule.unknown.is_empty() && stops(body)).then(|| prepare(&without_unknown(body))),
+                        rule: PreparedRule::new(body, with),
+                        probe: (!rule.unknown.is_empty() && stops(body))
+                            .then(|| PreparedRule::new(&without_unknown(body), with)),
+                        prefix: if audited { audit::prefix(body, with) } else { None },
+                        acts: audit::acts(rule),
                     });
                     ready.collect()
                 });
@@ -212,7 +237,7 @@ impl Ready {
             }
             Engine::Nftables => Rules::Nft(Box::new(PreparedTable::new(table))),
         };
-        Self { family: table.family, name: Arc::clone(&table.name), chains, rules }
+        Self { family: table.family, name: Arc::clone(&table.name), chains, rules, audit }
     }
 }
 
@@ -253,6 +278,9 @@ impl Walk<'_, '_, '_> {
                 if at.rule < chain.len { self.rules(&mut table.rules, chain, &mut at) } else { Decision::Return };
             let number = chain.first + at.rule;
             at.rule += 1;
+            if table.audit.is_some() {
+                self.audit(table, (&decision, number), (base, at, &stack));
+            }
             match decision {
                 Decision::Continue => {}
                 Decision::Accept => return Walked::On,

@@ -13,10 +13,11 @@ use super::defrag::{self, Defrag};
 use super::hits::{ChainHits, ObjectHits};
 use super::skb::{HookContext, Skb};
 use super::wiring::{Vantage, Way, Wiring};
-use super::world::World;
+use super::world::{Routes, World};
 use super::xt::{Backend, Shared, Strings, reject_reply};
 use crate::ruleset::model::{Hook, Ruleset};
 use crate::ruleset::nft::Reject;
+pub use chains::Audited;
 use chains::{Chains, NatAsk, Walked};
 use order::{Order, Stage};
 use std::borrow::Cow;
@@ -105,8 +106,16 @@ pub trait Judge: Send {
     fn chains(&self) -> Vec<ChainHits>;
     /// Named counters and quotas.
     fn objects(&self) -> Vec<ObjectHits>;
+    /// What the packets say of a rule beside its counters, if that was asked for.
+    fn audited(&self, _rule: u32) -> Option<Audited> {
+        None
+    }
     /// What a person should know of answers that cannot be given.
     fn notes(&self) -> Vec<String>;
+    /// Where the model would have counted otherwise; `None` for the model itself.
+    fn disagreements(&self) -> Option<Vec<String>> {
+        None
+    }
 }
 
 /// What a hook came to.
@@ -120,13 +129,22 @@ enum Passed {
 impl Machine {
     /// Loads a ruleset.
     pub fn new(ruleset: Arc<Ruleset>, settings: &Settings) -> Self {
+        Self::load(&ruleset, settings, false)
+    }
+
+    /// Loads a ruleset, and will tell which rules its packets show to be needless or robbed of packets.
+    pub fn audited(ruleset: &Ruleset, settings: &Settings) -> Self {
+        Self::load(ruleset, settings, true)
+    }
+
+    fn load(ruleset: &Ruleset, settings: &Settings, audited: bool) -> Self {
         let (mut shared, mut strings) = (Shared::new(&ruleset.ipsets), Strings::default());
         Self {
             wiring: settings.wiring.clone(),
-            orders: [Order::new(&ruleset, false), Order::new(&ruleset, true)],
+            orders: [Order::new(ruleset, false), Order::new(ruleset, true)],
             conntrack: Conntrack::new(settings.conntrack.clone()),
             defrag: Defrag::new(defrag::Limits::default()),
-            chains: Chains::new(&ruleset, settings.backend, &mut shared, &mut strings),
+            chains: Chains::new(ruleset, (settings.backend, audited), &mut shared, &mut strings),
             shared,
             strings,
         }
@@ -136,21 +154,27 @@ impl Machine {
         match self.wiring.way(skb) {
             Way::Nowhere(reason) => Judged::dropped(DecidedBy::Kernel(reason)),
             Way::Out => self.send(skb, hits),
-            Way::In { from } => match self.hook(Hook::Prerouting, Some(&from), None, skb, hits) {
-                Passed::On => self.deliver(&from, skb, hits),
-                Passed::End(judged) => judged,
-            },
+            Way::In { from } => self.receive(&from, skb, hits),
             Way::Through { from } => {
                 // FORWARD sees the TTL as captured, so the packet came with one more.
                 skb.set_ttl(skb.ttl().saturating_add(1));
-                match self.hook(Hook::Prerouting, Some(&from), None, skb, hits) {
-                    // Destination NAT may have made it the host's own.
-                    Passed::On if self.wiring.is_local(skb.dst()) => self.deliver(&from, skb, hits),
-                    Passed::On => self.forward(&from, skb, hits),
-                    Passed::End(judged) => judged,
-                }
+                self.receive(&from, skb, hits)
             }
         }
+    }
+
+    /// Destination NAT may make a packet the host's own, or no longer its own.
+    fn receive(&mut self, from: &Arc<str>, skb: &mut Skb<'_>, hits: &mut Vec<u32>) -> Judged {
+        match self.hook(Hook::Prerouting, Some(from), None, skb, hits) {
+            Passed::On if self.is_own(skb.dst()) => self.deliver(from, skb, hits),
+            Passed::On if skb.ttl() <= 1 => Judged::dropped(DecidedBy::Kernel("time to live")),
+            Passed::On => self.forward(from, skb, hits),
+            Passed::End(judged) => judged,
+        }
+    }
+
+    fn is_own(&self, address: IpAddr) -> bool {
+        self.wiring.is_local(address) || address == Routes::standing(address.is_ipv6())
     }
 
     fn deliver(&mut self, from: &Arc<str>, skb: &mut Skb<'_>, hits: &mut Vec<u32>) -> Judged {
@@ -242,7 +266,7 @@ impl Machine {
             }
             Stage::Chain { table, chain } => {
                 let walked = self.walk((table, chain), context, skb, hits);
-                self.settle(walked, context, skb, hits)
+                self.settle(walked, skb, hits)
             }
             Stage::Confirm => passed(self.conntrack.confirm(skb), "connection tracking"),
         }
@@ -259,13 +283,13 @@ impl Machine {
     }
 
     /// What a walk means for the packet. Answers are sent while the packet still holds its connection.
-    fn settle(&mut self, walked: Walked, context: &HookContext, skb: &mut Skb<'_>, hits: &mut Vec<u32>) -> Passed {
+    fn settle(&mut self, walked: Walked, skb: &mut Skb<'_>, hits: &mut Vec<u32>) -> Passed {
         match walked {
             Walked::On | Walked::Nat(_) => Passed::On,
             Walked::Dropped(by) => Passed::End(Judged::dropped(by)),
             Walked::Rejected(how, by) => {
                 let reset = how == Reject::TcpReset;
-                self.answer(how, context, skb, hits);
+                self.answer(how, skb, hits);
                 Passed::End(Judged { judgement: Judgement::Reject { reset }, by: Some(by) })
             }
         }
@@ -287,7 +311,7 @@ impl Machine {
                     }
                 }
                 other => {
-                    if let Passed::End(judged) = self.settle(other, context, skb, hits) {
+                    if let Passed::End(judged) = self.settle(other, skb, hits) {
                         return Passed::End(judged);
                     }
                 }
@@ -299,29 +323,26 @@ impl Machine {
         passed(self.conntrack.nat_finish(skb, context.hook), "address translation")
     }
 
-    /// Masquerade takes the address of the interface, redirect that of the host: where none is given, one from the
-    /// networks reserved for documentation stands for it.
+    /// Masquerade takes the address of the interface, redirect that of the host.
     fn range_of(&self, ask: &NatAsk, context: &HookContext, skb: &Skb<'_>) -> NatRange {
         if !ask.own {
             return ask.range.clone();
         }
-        let standing = match (skb.is_v6(), ask.manip, context.hook) {
-            (false, Manip::Dst, Hook::Output) => IpAddr::from([127, 0, 0, 1]),
-            (true, Manip::Dst, Hook::Output) => IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1]),
-            (false, ..) => IpAddr::from([192, 0, 2, 254]),
-            (true, ..) => IpAddr::from([0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 1]),
+        let to_itself = ask.manip == Manip::Dst && context.hook == Hook::Output;
+        let address = match (self.wiring.routes.first_local(skb.is_v6()), skb.is_v6()) {
+            (None, false) if to_itself => IpAddr::from([127, 0, 0, 1]),
+            (None, true) if to_itself => IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1]),
+            (local, v6) => local.unwrap_or(Routes::standing(v6)),
         };
-        let local = self.wiring.routes.local.iter().find(|address| address.is_ipv6() == skb.is_v6());
-        let address = local.copied().unwrap_or(standing);
         NatRange { addresses: Some((address, address)), ..ask.range.clone() }
     }
 
     /// Sends what REJECT answers. The host's own answers are in a capture taken at the host; a gateway's would be new.
-    fn answer(&mut self, how: Reject, context: &HookContext, skb: &Skb<'_>, hits: &mut Vec<u32>) {
-        if self.wiring.vantage == Vantage::Host || matches!(context.hook, Hook::Output | Hook::Postrouting) {
+    fn answer(&mut self, how: Reject, skb: &Skb<'_>, hits: &mut Vec<u32>) {
+        if self.wiring.vantage == Vantage::Host {
             return;
         }
-        let Some(packet) = reject_reply(skb, how, &self.wiring.routes) else { return };
+        let Some(packet) = reject_reply(skb, how, &self.wiring.routes, self.conntrack.checksums()) else { return };
         let Some(mut reply) = Skb::new(&packet, &[], skb.now_ns) else { return };
         self.conntrack.attach(&mut reply, skb);
         if let (Reject::TcpReset, Some(id)) = (how, skb.ct) {
@@ -338,7 +359,9 @@ impl Machine {
 
     /// `true` if the packet goes on: whole, or put together with this last fragment.
     fn defragment(&mut self, user: defrag::User, skb: &mut Skb<'_>) -> bool {
-        if !skb.headers.is_fragment {
+        // IPv6 packets lose a fragment header even if it says that they are whole (RFC 6946).
+        let has_fragment_header = skb.is_v6() && skb.byte(6).is_some_and(|next| matches!(next, 0 | 43 | 44 | 51 | 60));
+        if !skb.headers.is_fragment && !has_fragment_header {
             return true;
         }
         match self.defrag.push(skb, user, 0) {
@@ -390,6 +413,10 @@ impl Judge for Machine {
 
     fn counters(&self, rule: u32) -> (u64, u64) {
         self.chains.counters(rule)
+    }
+
+    fn audited(&self, rule: u32) -> Option<Audited> {
+        self.chains.audited(rule)
     }
 
     fn chains(&self) -> Vec<ChainHits> {

@@ -112,14 +112,12 @@ impl Order {
 /// `true` if something in the tables of a family makes the kernel track its connections (`nf_ct_netns_get`).
 fn tracks(ruleset: &Ruleset, family: Family) -> bool {
     ruleset.tables.iter().filter(|table| table.family == family || table.family == Family::Inet).any(|table| {
-        let nat = |base: &Base| base.kind == ChainKind::Nat;
-        table.chains.iter().any(|chain| {
-            // The legacy nat table is registered when it is first loaded; nftables' when a nat chain is.
-            chain.base.as_ref().is_some_and(nat) || chain.rules.iter().any(|rule| body_tracks(&rule.body))
-        }) || table.sets.iter().any(|set| {
-            statements_track(&set.statements)
-                || set.elements.iter().any(|element| statements_track(&element.statements))
-        })
+        // Nat chains ask for connections only by what their rules translate.
+        table.chains.iter().any(|chain| chain.rules.iter().any(|rule| body_tracks(&rule.body)))
+            || table.sets.iter().any(|set| {
+                statements_track(&set.statements)
+                    || set.elements.iter().any(|element| statements_track(&element.statements))
+            })
     })
 }
 

@@ -65,6 +65,17 @@ fn fact_of(load: &Load, family: Family) -> Option<u8> {
     }
 }
 
+/// `false` for what counts or draws when it is asked, or might: it must be asked as often as the kernel asks it.
+fn has_no_effect(load: &Load) -> bool {
+    match load {
+        Load::Constant(_) | Load::Payload(_) | Load::Ct(..) | Load::Field(_) | Load::Fib(_) | Load::Rt(_) => true,
+        Load::Meta(key, _) => *key != Meta::Random,
+        Load::Bitwise(bitwise) => has_no_effect(&bitwise.of),
+        Load::Shift(shift) => has_no_effect(&shift.of),
+        _ => false,
+    }
+}
+
 /// A test of a fact.
 #[derive(Debug, Clone, Copy)]
 struct Test {
@@ -85,7 +96,7 @@ impl Guard {
     /// Of the plain tests that a rule begins with.
     pub fn of(steps: &[Step], family: Family) -> Self {
         let plain = steps.iter().map_while(|step| match step {
-            Step::Test { load, mask, low, high, not } => Some((load, *mask, *low, *high, *not)),
+            Step::Test { load, mask, low, high, not } if has_no_effect(load) => Some((load, *mask, *low, *high, *not)),
             _ => None,
         });
         // What comes after the first other step is not at the beginning.

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `make` | makes statements and expressions ready |
 //! | `step`, `load` | run them |
+//! | `ask` | asks them without a trace |
 //! | `packet`, `exthdr`, `meta`, `fib`, `hash` | what expressions read |
 //! | `set`, `ranges` | sets and maps |
 //! | `state`, `object` | counters, limits, quotas: of rules, of elements, with a name |
@@ -13,6 +14,7 @@
 //! A [`PreparedTable`] is made of a table once and runs one rule at a time; going from rule to rule, chains, hooks and
 //! policies are the caller's. Times are those of the packets.
 
+mod ask;
 mod divert;
 mod exthdr;
 mod fib;
@@ -33,6 +35,7 @@ mod step;
 mod tests;
 mod value;
 
+pub use ask::Said;
 pub use nat::NatRequest;
 pub(super) use state::LimitState;
 pub use step::Act;

@@ -6,6 +6,7 @@ use crate::protocol::Event;
 
 pub mod contacts;
 pub mod dns;
+pub mod ejabberdctl;
 pub mod epmd;
 pub mod erldist;
 pub mod flow;

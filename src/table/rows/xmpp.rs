@@ -1,9 +1,9 @@
 //! Rows of XMPP events: streams and credentials. Transfers are joined over conversations first, so they come later.
 
-use crate::evidence::Seen;
+use crate::evidence::{HttpBinding, Seen};
 use crate::protocol::xmpp::{
-    Call, Command, Disclosure, Endpoint, FederationStep, FederationStepKind, Login, SessionSummary, StreamSummary,
-    XmppEvent, jid,
+    Call, Command, Disclosure, Endpoint, FederationStep, FederationStepKind, Login, SessionSummary, StreamKind,
+    StreamSummary, XmppEvent, jid,
 };
 use crate::table::{TableId, Tables};
 
@@ -150,7 +150,7 @@ fn append_stream(tables: &mut Tables, seen: &Seen<'_>, summary: &StreamSummary) 
         .number(summary.first.frame)
         .number(summary.last.frame)
         .str(&seen.flow.community_id)
-        .str(summary.kind.name())
+        .str(stream_kind(summary.kind, seen.flow.within.http))
         .display(summary.client)
         .display(summary.server)
         .text(summary.domain.as_deref())
@@ -170,6 +170,15 @@ fn append_stream(tables: &mut Tables, seen: &Seen<'_>, summary: &StreamSummary) 
         .text(summary.resumable.as_deref())
         .text(summary.resumes.as_deref())
         .text(summary.ended);
+}
+
+/// Clients that come over HTTP are told apart from those that do not.
+fn stream_kind(kind: StreamKind, binding: Option<HttpBinding>) -> &'static str {
+    match (kind, binding) {
+        (StreamKind::C2s, Some(HttpBinding::Bosh)) => "bosh",
+        (StreamKind::C2s, Some(HttpBinding::WebSocket)) => "websocket",
+        (kind, _) => kind.name(),
+    }
 }
 
 fn append_login(tables: &mut Tables, seen: &Seen<'_>, login: &Login) {

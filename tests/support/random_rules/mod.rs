@@ -3,6 +3,7 @@
 //! The same seed always gives the same case. What depends on the clock is left out or made so slow (`1/day`) that no
 //! time passes for it. The tools refuse some rules that are made here; [`RandomCase::accepted`] finds and drops them.
 
+pub mod coverage;
 mod dice;
 mod ipset;
 mod iptables;
@@ -22,6 +23,8 @@ use std::net::IpAddr;
 pub struct Wanted {
     /// Rules that rewrite addresses.
     pub nat: bool,
+    /// The host vantage, now and then.
+    pub host: bool,
     /// `connlimit` and `ct count`. `nf_conncount.c` looks through its list once a jiffy: of packets that follow faster,
     /// it counts one connection's again and again, so that counters depend on the machine's speed.
     pub conncount: bool,
@@ -33,7 +36,7 @@ pub struct Wanted {
 
 impl Default for Wanted {
     fn default() -> Self {
-        Self { nat: true, conncount: false, rules: 30, packets: 120 }
+        Self { nat: true, host: true, conncount: false, rules: 30, packets: 120 }
     }
 }
 
@@ -102,6 +105,8 @@ pub fn case(seed: u64, wanted: Wanted) -> RandomCase {
     let d = &mut dice;
     let v6 = d.chance(1, 3);
     let with_sets = d.chance(1, 2);
+    let host = wanted.host && d.chance(1, 6);
+    let wanted = Wanted { host, ..wanted };
     let mut files = Vec::new();
     if d.chance(3, 5) {
         if with_sets {
@@ -112,19 +117,15 @@ pub fn case(seed: u64, wanted: Wanted) -> RandomCase {
         files.push(nft::file(d, wanted));
     }
     let both = matches!(files.last(), Some(file) if file.kind == FileKind::NftScript);
-    let host = d.chance(1, 6);
+    let settings =
+        Settings { liberal: d.chance(1, 8), loose: !d.chance(1, 8), keep_checksums: d.chance(1, 8), per_packet: false };
     RandomCase {
         seed,
         files,
         backend: if d.chance(1, 3) { Backend::Legacy } else { Backend::Nft },
         vantage: if host { Vantage::Host { local: local() } } else { Vantage::Gateway { inside: inside() } },
-        settings: Settings {
-            liberal: d.chance(1, 8),
-            loose: !d.chance(1, 8),
-            keep_checksums: d.chance(1, 8),
-            per_packet: false,
-        },
-        packets: packets::packets(d, v6, both, wanted.packets),
+        settings,
+        packets: packets::packets(d, (v6, both), settings.keep_checksums, wanted.packets),
     }
 }
 

@@ -55,8 +55,8 @@ impl Session {
         let from_client = self.is_from_client(direction) == Some(true);
         match (namespace, name) {
             // What only a server may say has no meaning from a client: it must not blind who reads along.
-            (ns::STREAMS, "features" | "error") | (ns::TLS, "proceed" | "failure") | (ns::COMPRESS, _)
-                if from_client => {}
+            (ns::STREAMS, "features" | "error") | (ns::TLS, "proceed" | "failure") if from_client => {}
+            (ns::COMPRESS, "compressed" | "failure") if from_client => {}
             (ns::SASL, "challenge" | "success" | "failure") if from_client => {}
             (ns::SASL2, "challenge" | "success" | "failure" | "continue") if from_client => {}
             (ns::STREAMS, "features") => {
@@ -64,6 +64,16 @@ impl Session {
                 let is_starttls = |child: Child<'_>| child.tag.attribute("xmlns") == Some(ns::TLS);
                 let offered = element.children().any(is_starttls);
                 self.offered_starttls = Some(offered || self.offered_starttls == Some(true));
+            }
+            // Each message declares its namespaces itself: what `<open/>` declares holds for it alone.
+            (ns::FRAMING, "open") => {
+                self.on_header(&element.tag(), direction);
+                if let Some(bindings) = self.bindings.get_mut(direction.index()) {
+                    *bindings = Bindings::of_framing();
+                }
+            }
+            (ns::FRAMING, "close") => {
+                self.closed_by.get_or_insert(direction);
             }
             (ns::STREAMS, "error") => self.on_error(element, seen, sink),
             (ns::SASL, name) => self.on_sasl(name, element, seen, sink),
@@ -77,8 +87,15 @@ impl Session {
                 return Reaction::Tls;
             }
             (ns::TLS, "failure") => self.starttls_requested = false,
-            (ns::COMPRESS, "compressed") => {
+            (ns::COMPRESS, "compress") => {
+                self.client_is(direction);
+                self.compression_requested = true;
+            }
+            (ns::COMPRESS, "failure") => self.compression_requested = false,
+            // Once: what is compressed cannot be compressed again.
+            (ns::COMPRESS, "compressed") if self.compression.is_none() => {
                 self.client_is(direction.reversed());
+                self.compression_requested = false;
                 self.compression = Some("zlib");
                 return Reaction::Compressed;
             }
