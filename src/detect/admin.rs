@@ -75,7 +75,7 @@ fn is_administration(node: &str) -> bool {
     let begins = |known: &&str| {
         node.strip_prefix(*known).is_some_and(|rest| known.contains(':') || rest.is_empty() || rest.starts_with('/'))
     };
-    ADMINISTRATION.iter().any(|known| begins(known))
+    ADMINISTRATION.iter().any(begins)
 }
 
 #[cfg(test)]

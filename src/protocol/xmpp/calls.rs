@@ -9,8 +9,8 @@ use crate::protocol::{Event, Join, Record, Sink};
 use std::collections::{HashMap, HashSet};
 
 /// Calls and addresses remembered. Beyond that calls are told no more, and addresses may be told again.
-const MAX_CALLS: usize = 65_536;
-const MAX_ENDPOINTS: usize = 65_536;
+const MAX_CALLS: usize = 8192;
+const MAX_ENDPOINTS: usize = 8192;
 
 /// Session and the bare JIDs of the two, in their order.
 type Key = (String, String, String);
