@@ -7,6 +7,7 @@ use crate::protocol::tls::{KeyRing, Keys, Sessions};
 use crate::protocol::xmpp::Stanza;
 use crate::protocol::{Event, Record, Sink};
 use crate::report::{TimelineBuilder, TrafficBuilder};
+use crate::table::rows::contacts::Contacts;
 use crate::table::{Tables, rows};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -72,6 +73,7 @@ pub struct Desk {
     /// Keys that are known so far, and sessions that were opened with them.
     keys: Arc<Keys>,
     sessions: Sessions,
+    contacts: Contacts,
     /// What was reported since it was last taken.
     pub output: Output,
 }
@@ -79,8 +81,14 @@ pub struct Desk {
 impl Desk {
     /// A desk to which nothing was reported. `tables` is the pattern for its rows; files go to `spool`.
     pub fn new(settings: &Settings, tables: &Tables, spool: Option<FileSpool>) -> Self {
-        let (keys, sessions) = Default::default();
-        Self { watches: stanza_watches(settings), spool, keys, sessions, output: Output::new(tables) }
+        Self {
+            watches: stanza_watches(settings),
+            spool,
+            keys: Arc::default(),
+            sessions: Sessions::default(),
+            contacts: Contacts::default(),
+            output: Output::new(tables),
+        }
     }
 
     /// From now on these keys are known.
@@ -93,6 +101,11 @@ impl Desk {
         self.drain_watches();
         let empty = spare.unwrap_or_else(|| Output::new(&self.output.tables));
         std::mem::replace(&mut self.output, empty)
+    }
+
+    /// Who talked to whom, over all that was reported.
+    pub fn take_contacts(&mut self) -> Contacts {
+        std::mem::take(&mut self.contacts)
     }
 }
 
@@ -108,6 +121,7 @@ impl Desk {
 impl Sink for Desk {
     fn stanza(&mut self, seen: &Seen<'_>, stanza: &Stanza<'_>) {
         rows::xmpp::append_stanza(&mut self.output.tables, seen, stanza);
+        self.contacts.add(seen, stanza);
         for watch in &mut self.watches {
             watch.on_stanza(seen, stanza, &mut self.output.findings);
         }

@@ -147,6 +147,7 @@ fn analyze(options: &Options, progress: &(dyn Fn(u64, Option<u64>) + Sync)) -> R
     collector.consume(last_outputs)?;
     shards.par_iter_mut().for_each(Shard::finish);
     collector.consume(shards.iter_mut().map(|shard| shard.take_output(None)).collect())?;
+    shards.iter_mut().for_each(|shard| collector.add_contacts(shard.take_contacts()));
     let mut collected = collector.finish(&tables)?;
     if let Some(spool) = &spool {
         keep_carved(spool, &folder, &mut collected)?;

@@ -8,6 +8,7 @@ use crate::protocol::Conversation;
 use crate::protocol::tls::Keys;
 use crate::report::FlowTraffic;
 use crate::table::rows;
+use crate::table::rows::contacts::Contacts;
 use std::sync::Arc;
 
 /// A shard of the pipeline.
@@ -40,6 +41,11 @@ impl Shard {
         self.desk.output.count("flows", counts.flows);
         self.desk.output.count("flows_evicted", counts.evicted);
         self.desk.output.count("reassembly_waits_given_up", counts.waits_given_up);
+    }
+
+    /// Who talked to whom, over all batches.
+    pub fn take_contacts(&mut self) -> Contacts {
+        self.desk.take_contacts()
     }
 
     /// What was said since the last call. `spare` is a cleared output to write into next.

@@ -167,6 +167,7 @@ mod tests {
             body: Some(body),
             children: "",
             bytes: 100,
+            meaning: Default::default(),
             leg: Leg::Sent,
             oob: None,
         };

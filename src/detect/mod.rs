@@ -3,6 +3,7 @@
 //! Stanzas are judged inside the shards by [`StanzaWatch`], for there are millions of them; everything else goes to
 //! [`Detector`]s in time order, after the shards, so that what spans conversations can be joined.
 
+pub mod admin;
 pub mod bruteforce;
 pub mod cookie;
 pub mod credential;
@@ -10,6 +11,7 @@ pub mod defect;
 pub mod dns;
 pub mod epmd;
 pub mod erlang;
+pub mod federation;
 pub mod filter;
 pub mod finding;
 pub mod flood;
@@ -66,6 +68,8 @@ pub fn detectors(settings: &Settings) -> Vec<Box<dyn Detector>> {
         Box::new(bruteforce::Bruteforce::new(settings)),
         Box::new(xmpp_stream::CleartextStreams),
         Box::new(jid::Parties::new(settings)),
+        Box::new(federation::DialbackOnly::default()),
+        Box::new(admin::AdminCommands::default()),
         Box::new(transfer::Transfers::new(settings)),
         Box::new(defect::Defects),
         Box::new(oversized::RefusedStanzas),

@@ -4,8 +4,8 @@
 //! the first bytes are its own (content first, ports as a hint), and a decoder may hand the rest of the conversation
 //! to another one: XMPP to TLS after STARTTLS, TLS (with keys) to XMPP, HTTP to WebSocket.
 
-pub mod content;
 mod bosh;
+pub mod content;
 pub mod conversation;
 pub mod dns;
 mod early;
@@ -116,7 +116,7 @@ pub struct Record {
 }
 
 /// Reads what is spread over several conversations, such as an XMPP stream in the requests of BOSH. It sees all records
-/// of a case in time order, after the shards, and reports as decoders do; what it reports is no input of other joins.
+/// of a case in time order, after the shards, and reports as decoders do; what it reports is read by the joins behind it.
 pub trait Join: Send {
     /// The next record.
     fn on_record(&mut self, record: &Record, sink: &mut dyn Sink);
@@ -124,9 +124,10 @@ pub trait Join: Send {
     fn finish(&mut self, sink: &mut dyn Sink);
 }
 
-/// Every join, in a fixed order.
+/// Every join, in a fixed order: each reads what those before it report. Sessions and calls are last, for what makes
+/// streams out of other protocols comes before them.
 pub fn joins() -> Vec<Box<dyn Join>> {
-    vec![Box::<erldist::Ejabberdctl>::default(), bosh::start()]
+    vec![Box::<erldist::Ejabberdctl>::default(), bosh::start(), xmpp::sessions(), xmpp::calls()]
 }
 
 /// All that decoders report, but for stanzas. Plain data: it leaves the shard.

@@ -4,9 +4,15 @@
 //! middle. The JID bound to the stream is the one of the binding (or of `jabber:iq:auth`, or the component's domain);
 //! where none was seen, it is the one full JID to which the server delivers.
 
+mod commands;
 pub(super) mod defects;
+mod federation;
 mod negotiation;
+mod sasl2;
+mod software;
 mod stanza;
+#[cfg(test)]
+mod tests;
 
 use super::element::{Element, Outline, split_name};
 use super::file_sharing::Sharing;
@@ -19,7 +25,9 @@ use super::tape::Tape;
 use super::{Flaw, Leg, Outcome, StanzaKind, StreamKind, StreamSummary, XmppEvent};
 use crate::evidence::{Direction, FlowInfo, HttpBinding, Seen, Stamp, TlsLayer};
 use crate::protocol::{Event, Sink};
+use commands::Commands;
 use defects::Defects;
+use software::Software;
 use stanza::Head;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -85,6 +93,17 @@ impl Account {
     }
 }
 
+/// What is known of a session that goes on over other connections (XEP-0198).
+#[derive(Debug, Default)]
+struct Resumption {
+    /// The server's name for the session.
+    resumable: Option<Box<str>>,
+    /// The client asked to go on with this one.
+    asked: Option<Box<str>>,
+    /// And the server did.
+    resumes: Option<Box<str>>,
+}
+
 /// State of one connection.
 #[derive(Debug, Default)]
 pub(super) struct Session {
@@ -105,8 +124,11 @@ pub(super) struct Session {
     logins: Logins,
     last_login: Option<(Box<str>, Outcome)>,
     authenticated: bool,
+    /// Mechanism for which a token was asked (XEP-0484).
+    token_mechanism: Option<Box<str>>,
     ibb: Option<Box<Sessions>>,
     sharing: Sharing,
+    commands: Commands,
     offered_starttls: Option<bool>,
     /// The client asked for TLS and waits.
     pub starttls_requested: bool,
@@ -119,6 +141,10 @@ pub(super) struct Session {
     stanzas: [u64; 2],
     first_stanza: Option<Stamp>,
     error: Option<Box<str>>,
+    resumption: Resumption,
+    software: Software,
+    /// Who closed the stream first.
+    closed_by: Option<Direction>,
     first: Option<Stamp>,
     told: bool,
 }
@@ -193,6 +219,7 @@ impl Session {
             Item::EndTag => {
                 let name = text.trim_start_matches("</").trim_end_matches('>').trim_ascii_end();
                 if split_name(name).1 == "stream" {
+                    self.closed_by.get_or_insert(seen.direction);
                     return Reaction::Continue;
                 }
                 self.on_flaw(Flaw::MismatchedTags, Some(bytes), seen, sink);
@@ -286,7 +313,8 @@ impl Session {
     }
 
     fn end_login(&mut self, attempt: Attempt, outcome: Outcome, last: Stamp, seen: &Seen<'_>, sink: &mut dyn Sink) {
-        if !matches!(attempt.mechanism.as_str(), "register" | "change-password") {
+        self.on_server_login(&attempt, outcome, seen, sink);
+        if !matches!(attempt.mechanism.as_str(), "register" | "change-password" | "admin-command") {
             self.last_login = Some((attempt.mechanism.as_str().into(), outcome));
         }
         let seen = Seen { flow: seen.flow, direction: self.client_direction(seen.flow), first: attempt.first, last };
@@ -301,6 +329,15 @@ impl Session {
             if reversed { Direction::FromResp } else { Direction::FromOrig }
         };
         self.client.unwrap_or_else(by_port)
+    }
+
+    fn ended(&self, client: Direction) -> Option<&'static str> {
+        match self.closed_by {
+            _ if self.error.is_some() => Some("error"),
+            Some(direction) if direction == client => Some("client"),
+            Some(_) => Some("server"),
+            None => None,
+        }
     }
 
     /// Which part of a stanza's way this direction is.
@@ -331,6 +368,7 @@ impl Session {
             let last = attempt.last;
             self.end_login(attempt, Outcome::Unknown, last, &seen, sink);
         }
+        self.finish_commands(flow, sink);
         if let Some(mut ibb) = self.ibb.take() {
             let mut told = Vec::new();
             ibb.finish(&mut told);
@@ -360,7 +398,11 @@ impl Session {
             first_stanza: self.first_stanza,
             first: seen.first,
             last,
+            ended: self.ended(client),
             error: self.error.take().map(String::from),
+            software: self.software.take(),
+            resumable: self.resumption.resumable.take().map(String::from),
+            resumes: self.resumption.resumes.take().map(String::from),
         };
         sink.event(&seen, Event::Xmpp(XmppEvent::Stream(Box::new(summary))));
     }
