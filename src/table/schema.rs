@@ -56,7 +56,7 @@ tables! {
         "time": Time, "end_time": Time, "capture": Text, "first_frame": Number, "last_frame": Number, "flow": Text,
         "kind": Text, "client": Text, "server": Text, "domain": Text, "from_domain": Text, "jid": Text, "stream_id": Text,
         "tls": Text, "tls_version": Text, "compression": Text, "offered_starttls": Flag,
-        "mechanism": Text, "outcome": Text, "stanzas_out": Number, "stanzas_in": Number, "error": Text,
+        "mechanism": Text, "outcome": Text, "stanzas_out": Number, "stanzas_in": Number, "error": Text, "required_starttls": Flag,
     ]
     /// XMPP stanzas.
     Stanzas = "stanzas" [
@@ -95,7 +95,7 @@ tables! {
     Tls = "tls" [
         "time": Time, "capture": Text, "first_frame": Number, "flow": Text, "src": Text, "dst": Text, "version": Text,
         "cipher": Text, "sni": Text, "alpn": Text, "subject": Text, "issuer": Text, "not_before": Text, "not_after": Text,
-        "via_starttls": Flag,
+        "via_starttls": Flag, "ja4": Text, "names": Text,
     ]
     /// HTTP exchanges.
     Http = "http" [

@@ -8,6 +8,7 @@
 mod certificate;
 pub mod event;
 mod handshake;
+mod ja4;
 mod record;
 
 pub use event::*;

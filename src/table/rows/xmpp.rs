@@ -47,7 +47,8 @@ fn append_stream(tables: &mut Tables, seen: &Seen<'_>, summary: &StreamSummary) 
         .text(summary.outcome.map(|outcome| outcome.name()))
         .number(out)
         .number(back)
-        .text(summary.error.as_deref());
+        .text(summary.error.as_deref())
+        .flag(summary.offered_starttls.map(|_| summary.required_starttls));
 }
 
 fn append_login(tables: &mut Tables, seen: &Seen<'_>, login: &Login) {
