@@ -23,7 +23,9 @@ pub mod oversized;
 #[allow(clippy::unwrap_used)] // tests
 mod scene;
 pub mod spim;
+pub mod starttls;
 mod title;
+pub mod tls;
 pub mod transfer;
 pub mod xmpp_stream;
 
@@ -75,6 +77,9 @@ pub fn detectors(settings: &Settings) -> Vec<Box<dyn Detector>> {
         Box::new(oversized::RefusedStanzas),
         Box::new(flood::Floods::new(settings)),
         Box::new(spim::Mailings::new(settings)),
+        Box::new(tls::WeakTls),
+        Box::new(tls::Certificates::default()),
+        Box::new(starttls::StrippedStarttls::default()),
     ]
 }
 

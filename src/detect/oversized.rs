@@ -9,6 +9,9 @@ use crate::policy::DEFAULT_MAX_STANZA_BYTES;
 use crate::protocol::xmpp::{OversizedStanza, Stanza, XmppEvent, jid};
 use crate::protocol::{Event, Record};
 
+/// Characters of an id that tell stanzas apart: it may be what makes the stanza large.
+const MAX_ID: usize = 128;
+
 /// `xmpp.oversized-stanza` for stanzas that came whole.
 #[derive(Debug)]
 pub struct OversizedStanzas {
@@ -63,7 +66,7 @@ fn finding(stanza: &OversizedStanza, seen: &Seen<'_>) -> Finding {
         .with("bytes", stanza.bytes)
         .with_some("from", stanza.from.as_deref())
         .with_some("to", stanza.to.as_deref())
-        .with_some("id", stanza.id.as_deref())
+        .with_some("id", stanza.id.as_deref().map(|id| id.chars().take(MAX_ID).collect::<String>()))
         .with("refused", stanza.refused)
 }
 

@@ -20,6 +20,7 @@ mod cipher;
 pub mod event;
 mod handshake;
 mod inside;
+mod ja4;
 mod keys;
 mod lane;
 mod open;

@@ -201,6 +201,12 @@ pub struct StreamSummary {
     pub compression: Option<&'static str>,
     /// The features offered STARTTLS; `None` if no features were seen.
     pub offered_starttls: Option<bool>,
+    /// The features said that the client must use it.
+    pub required_starttls: bool,
+    /// The client asked for it, and the server refused.
+    pub refused_starttls: bool,
+    /// Features from before the login were seen: there STARTTLS stands, if it is offered at all.
+    pub login_offered: bool,
     /// Mechanism of the last login.
     pub mechanism: Option<String>,
     /// Outcome of the last login.

@@ -130,6 +130,9 @@ pub(super) struct Session {
     sharing: Sharing,
     commands: Commands,
     offered_starttls: Option<bool>,
+    required_starttls: bool,
+    refused_starttls: bool,
+    login_offered: bool,
     /// The client asked for TLS and waits.
     pub starttls_requested: bool,
     /// The client asked for compression and waits.
@@ -392,6 +395,9 @@ impl Session {
             tls_version: self.tls_version.map(str::to_owned),
             compression: self.compression,
             offered_starttls: self.offered_starttls,
+            required_starttls: self.required_starttls,
+            refused_starttls: self.refused_starttls,
+            login_offered: self.login_offered,
             mechanism: mechanism.map(String::from),
             outcome,
             stanzas: [self.stanzas[client.index()], self.stanzas[client.reversed().index()]],

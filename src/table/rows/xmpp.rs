@@ -182,7 +182,8 @@ fn append_stream(tables: &mut Tables, seen: &Seen<'_>, summary: &StreamSummary) 
         .text(summary.software.as_deref())
         .text(summary.resumable.as_deref())
         .text(summary.resumes.as_deref())
-        .text(summary.ended);
+        .text(summary.ended)
+        .flag(summary.offered_starttls.map(|_| summary.required_starttls));
 }
 
 /// Clients that come over HTTP are told apart from those that do not.
