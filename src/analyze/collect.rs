@@ -4,8 +4,9 @@ use super::AnalyzeError;
 use super::desk::{Desk, Output, Skipped, note_skipped};
 use crate::detect::{self, Detector, Finding, Settings};
 use crate::protocol::epmd::Register;
-use crate::protocol::{Join, joins};
+use crate::protocol::{Join, Record, joins};
 use crate::report::{TableWriter, TimelineBuilder, TrafficBuilder};
+use crate::table::rows::contacts::{ContactTotals, Contacts};
 use crate::table::{Rows, TableId, Tables, rows};
 use std::collections::{BTreeMap, HashSet};
 
@@ -24,6 +25,7 @@ pub struct Collector {
     /// Rows of one batch in time order, by table; kept for their memory.
     merged: Vec<Rows>,
     findings: Findings,
+    contacts: ContactTotals,
     /// Bytes by time.
     pub timeline: TimelineBuilder,
     /// Bytes by protocol and address.
@@ -63,6 +65,7 @@ impl Collector {
             writer,
             merged: TableId::ALL.iter().map(|table| Rows::new(table.columns())).collect(),
             findings: Findings::default(),
+            contacts: ContactTotals::default(),
             timeline: TimelineBuilder::default(),
             traffic: TrafficBuilder::default(),
             counts: BTreeMap::new(),
@@ -90,9 +93,17 @@ impl Collector {
             for (what, (times, stamp)) in &output.skipped {
                 note_skipped(&mut self.skipped, what, *times, *stamp);
             }
-            self.findings.extend(output.findings.drain(..));
         }
+        // Of findings that say the same the earliest counts, whatever its shard.
+        let mut found: Vec<Finding> = outputs.iter_mut().flat_map(|output| output.findings.drain(..)).collect();
+        found.sort_by_key(|finding| (finding.time_ns, finding.capture, finding.frames.first().copied()));
+        self.findings.extend(found.into_iter());
         self.write(outputs)
+    }
+
+    /// Adds who talked to whom in one shard.
+    pub fn add_contacts(&mut self, contacts: Contacts) {
+        self.contacts.merge(contacts);
     }
 
     /// The captures have ended; `pattern` has the masks and names for rows that findings make.
@@ -109,6 +120,12 @@ impl Collector {
             rows::transfers::append(&mut tables, finding);
         }
         self.writer.append(TableId::Transfers, tables.rows(TableId::Transfers))?;
+        self.contacts.merge(self.desk.take_contacts());
+        self.contacts.append(&mut tables);
+        self.writer.append(TableId::Contacts, tables.rows(TableId::Contacts))?;
+        if let Some((count, stamp)) = self.contacts.beyond() {
+            note_skipped(&mut self.skipped, "xmpp.contacts-beyond-limit", count, stamp);
+        }
         if self.findings.beyond > 0 {
             self.counts.insert("findings_beyond_limit", self.findings.beyond);
         }
@@ -129,32 +146,46 @@ impl Collector {
         let mut records: Vec<_> = outputs.iter_mut().flat_map(|output| output.records.drain(..)).collect();
         records.sort_by_key(|record| record.at.last.order());
         let mut found = Vec::new();
-        for record in &records {
-            self.nodes.on_record(record);
+        for record in records {
+            self.nodes.on_record(&record);
+            let mut told = vec![record];
             for join in &mut self.joins {
-                join.on_record(record, &mut self.desk);
+                told.iter().for_each(|record| join.on_record(record, &mut self.desk));
+                told.append(&mut self.desk.output.records);
             }
-            let joined = std::mem::take(&mut self.desk.output.records);
-            for record in std::iter::once(record).chain(&joined) {
-                for detector in &mut self.detectors {
-                    detector.on_record(record, &mut found);
-                }
+            self.detect(&told, &mut found);
+        }
+        // Stanzas that joins reported are watched here.
+        self.desk.drain_watches();
+        for record in std::mem::take(&mut self.desk.output.records) {
+            for detector in &mut self.detectors {
+                detector.on_record(&record, &mut found);
             }
         }
         self.findings.extend(found.into_iter());
         self.desk.take_output(None)
     }
 
+    fn detect(&mut self, records: &[Record], found: &mut Vec<Finding>) {
+        for record in records {
+            for detector in &mut self.detectors {
+                detector.on_record(record, found);
+            }
+        }
+    }
+
     /// No more events will come: joins tell what they still hold.
     fn finish_joins(&mut self) -> Result<(), AnalyzeError> {
+        let (mut told, mut found) = (Vec::new(), Vec::new());
         for join in &mut self.joins {
+            told.iter().for_each(|record| join.on_record(record, &mut self.desk));
             join.finish(&mut self.desk);
+            told.append(&mut self.desk.output.records);
         }
-        let mut last = [self.desk.take_output(None)];
-        self.joins.clear();
-        let judged = self.judge(&mut last);
-        let [last] = last;
-        self.take(&mut [last, judged])
+        self.detect(&told, &mut found);
+        self.findings.extend(found.into_iter());
+        let last = self.desk.take_output(None);
+        self.take(&mut [last])
     }
 
     fn write(&mut self, outputs: &[Output]) -> Result<(), AnalyzeError> {

@@ -7,21 +7,24 @@
 mod batch;
 mod collect;
 mod desk;
+mod keys;
 mod shard;
 
 use crate::capture::{CaptureError, CaptureInfo, CaptureSet, Spool};
 use crate::detect::{Evidence, Settings};
 use crate::flow::Limits;
 use crate::protocol::content::FileSpool;
+use crate::protocol::tls::Keys;
 use crate::report::{
     self, CaseFolder, CaseInfo, CaseStats, FindingRecord, Formats, Input, LeftOut, Place, ReportError, Skipped,
     TableWriter,
 };
 use crate::secret::Masker;
 use crate::table::Tables;
-use batch::{DealCounts, Dealer};
+use batch::{DealCounts, Dealer, Dealing};
 use collect::{Collected, Collector};
 use desk::Desk;
+use keys::KnownKeys;
 use rayon::prelude::*;
 use shard::Shard;
 use std::collections::BTreeMap;
@@ -49,8 +52,10 @@ pub struct Options {
     pub force: bool,
     /// Policy and words for the detectors.
     pub settings: Settings,
-    /// Key files that were given for TLS, which is not opened yet: told among what was skipped.
-    pub unused_keys: u64,
+    /// Keys for TLS.
+    pub keys: Keys,
+    /// Lines of key logs that could not be used: told among what was skipped.
+    pub malformed_key_lines: u64,
     /// Show secrets as they are.
     pub reveal_secrets: bool,
     /// File formats of the tables.
@@ -115,13 +120,17 @@ fn analyze(options: &Options, progress: &(dyn Fn(u64, Option<u64>) + Sync)) -> R
     let spool = if options.extract_files { Some(FileSpool::new(folder.files()?)) } else { None };
     let desk = || Desk::new(&options.settings, &tables, spool.clone());
     let mut shards: Vec<Shard> = (0..SHARDS).map(|_| Shard::new(Limits::default(), desk())).collect();
-    let mut dealer = Dealer::new(SHARDS);
+    // A session that is resumed can be opened with a private key only by what its first connection told.
+    let dealing = if options.keys.has_server_keys() { Dealing::ByHosts } else { Dealing::Spread };
+    let mut dealer = Dealer::new(SHARDS, dealing);
     let mut collector = Collector::new(&options.settings, desk(), TableWriter::new(folder.tables()?, options.formats)?);
 
+    let mut keys = KnownKeys::new(&options.keys, &mut shards);
     let mut next = captures.next_batch(BATCH_FRAMES, BATCH_BYTES);
     let (mut last_outputs, mut spares) = (Vec::new(), Vec::new());
     while let Some((batch, hashing)) = next {
         progress(captures.bytes_read(), captures.total_bytes());
+        keys.learn(&mut captures, &mut shards);
         let (outputs, consumed, following) = in_parallel(
             || {
                 dealer.run(&batch, &mut shards);
@@ -138,6 +147,7 @@ fn analyze(options: &Options, progress: &(dyn Fn(u64, Option<u64>) + Sync)) -> R
     collector.consume(last_outputs)?;
     shards.par_iter_mut().for_each(Shard::finish);
     collector.consume(shards.iter_mut().map(|shard| shard.take_output(None)).collect())?;
+    shards.iter_mut().for_each(|shard| collector.add_contacts(shard.take_contacts()));
     let mut collected = collector.finish(&tables)?;
     if let Some(spool) = &spool {
         keep_carved(spool, &folder, &mut collected)?;
@@ -153,6 +163,10 @@ fn analyze(options: &Options, progress: &(dyn Fn(u64, Option<u64>) + Sync)) -> R
     info.left_out = left_out;
     if let Some(count) = spool.map(|spool| spool.failed()).filter(|count| *count > 0) {
         info.skipped.insert("files.not-written".to_owned(), Skipped { count, first: None });
+    }
+    let malformed = options.malformed_key_lines + keys.malformed_lines();
+    if malformed > 0 {
+        info.skipped.insert("tls.malformed-key-lines".to_owned(), Skipped { count: malformed, first: None });
     }
     let findings = report::write_case(&folder, &mut info, &findings, &masker, started)?;
     if options.eve {
@@ -196,10 +210,6 @@ fn case_info(
     for (what, count) in &dealt.frames.undecodable {
         let first = dealt.first_undecodable.get(what).map(|stamp| Place::of(*stamp, names));
         info.skipped.insert((*what).to_owned(), Skipped { count: *count, first });
-    }
-    if options.unused_keys > 0 {
-        let unused = Skipped { count: options.unused_keys, first: None };
-        info.skipped.insert("tls.key-files-not-used-yet".to_owned(), unused);
     }
     if collected.traffic.folded_addresses() > 0 {
         let count = collected.traffic.folded_addresses();

@@ -5,8 +5,11 @@
 use super::desk::{Desk, Output};
 use crate::flow::{self, Chunk, End, FlowSummary, FlowTable, Gap, Handler, Limits, PacketView};
 use crate::protocol::Conversation;
+use crate::protocol::tls::Keys;
 use crate::report::FlowTraffic;
 use crate::table::rows;
+use crate::table::rows::contacts::Contacts;
+use std::sync::Arc;
 
 /// A shard of the pipeline.
 pub struct Shard {
@@ -18,6 +21,11 @@ impl Shard {
     /// A shard without conversations, reporting to a desk of its own.
     pub fn new(limits: Limits, desk: Desk) -> Self {
         Self { flows: FlowTable::new(limits), desk }
+    }
+
+    /// From now on these keys are known.
+    pub fn set_keys(&mut self, keys: Arc<Keys>) {
+        self.desk.set_keys(keys);
     }
 
     /// Takes a packet, in capture order.
@@ -33,6 +41,11 @@ impl Shard {
         self.desk.output.count("flows", counts.flows);
         self.desk.output.count("flows_evicted", counts.evicted);
         self.desk.output.count("reassembly_waits_given_up", counts.waits_given_up);
+    }
+
+    /// Who talked to whom, over all batches.
+    pub fn take_contacts(&mut self) -> Contacts {
+        self.desk.take_contacts()
     }
 
     /// What was said since the last call. `spare` is a cleared output to write into next.

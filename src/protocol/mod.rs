@@ -4,6 +4,7 @@
 //! the first bytes are its own (content first, ports as a hint), and a decoder may hand the rest of the conversation
 //! to another one: XMPP to TLS after STARTTLS, TLS (with keys) to XMPP, HTTP to WebSocket.
 
+mod bosh;
 pub mod content;
 pub mod conversation;
 pub mod dns;
@@ -25,7 +26,7 @@ mod zlib;
 pub use crate::flow::{Chunk, End, Gap};
 pub use conversation::Conversation;
 
-use crate::evidence::{FlowInfo, Seen, Sighting, Stamp};
+use crate::evidence::{FlowInfo, Seen, Sighting, Stamp, TlsLayer};
 
 /// What a decoder wants done after a chunk.
 pub enum Next {
@@ -53,6 +54,8 @@ pub trait Decoder: Send {
     fn gap(&mut self, gap: &Gap<'_>, sink: &mut dyn Sink);
     /// No more bytes will come: say what is known of what was unfinished.
     fn end(&mut self, end: &End<'_>, sink: &mut dyn Sink);
+    /// What this decoder was reading goes on inside TLS that stays closed: only `end` follows.
+    fn sealed(&mut self, _layer: TlsLayer) {}
 }
 
 /// Whether bytes are of a protocol.
@@ -97,6 +100,10 @@ pub trait Sink {
     fn spool(&self) -> Option<&content::FileSpool> {
         None
     }
+    /// Keys for what is encrypted; `None` where none can have been given.
+    fn keys(&mut self) -> Option<tls::KeyRing<'_>> {
+        None
+    }
 }
 
 /// An event that is kept: what was seen, and where.
@@ -109,7 +116,7 @@ pub struct Record {
 }
 
 /// Reads what is spread over several conversations, such as an XMPP stream in the requests of BOSH. It sees all records
-/// of a case in time order, after the shards, and reports as decoders do; what it reports is no input of other joins.
+/// of a case in time order, after the shards, and reports as decoders do; what it reports is read by the joins behind it.
 pub trait Join: Send {
     /// The next record.
     fn on_record(&mut self, record: &Record, sink: &mut dyn Sink);
@@ -117,9 +124,10 @@ pub trait Join: Send {
     fn finish(&mut self, sink: &mut dyn Sink);
 }
 
-/// Every join, in a fixed order.
+/// Every join, in a fixed order: each reads what those before it report. Sessions and calls are last, for what makes
+/// streams out of other protocols comes before them.
 pub fn joins() -> Vec<Box<dyn Join>> {
-    vec![Box::<erldist::Ejabberdctl>::default()]
+    vec![Box::<erldist::Ejabberdctl>::default(), bosh::start(), xmpp::sessions(), xmpp::calls()]
 }
 
 /// All that decoders report, but for stanzas. Plain data: it leaves the shard.

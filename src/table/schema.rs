@@ -57,11 +57,49 @@ tables! {
         "kind": Text, "client": Text, "server": Text, "domain": Text, "from_domain": Text, "jid": Text, "stream_id": Text,
         "tls": Text, "tls_version": Text, "compression": Text, "offered_starttls": Flag,
         "mechanism": Text, "outcome": Text, "stanzas_out": Number, "stanzas_in": Number, "error": Text,
+        "software": Text, "resumable": Text, "resumes": Text, "ended": Text,
+    ]
+    /// Sessions of clients and components: one stream, or several that were resumed one after another.
+    Sessions = "sessions" [
+        "time": Time, "end_time": Time, "capture": Text, "first_frame": Number, "last_frame": Number, "flow": Text,
+        "kind": Text, "jid": Text, "account": Text, "resource": Text, "domain": Text, "client": Text, "server": Text,
+        "addresses": Text, "software": Text, "mechanism": Text, "tls": Text, "compression": Text, "binding": Text,
+        "streams": Number, "stanzas_out": Number, "stanzas_in": Number, "ended": Text, "error": Text,
+    ]
+    /// Who talked to whom, how much.
+    Contacts = "contacts" [
+        "time": Time, "end_time": Time, "capture": Text, "first_frame": Number, "last_frame": Number, "from": Text,
+        "to": Text, "messages": Number, "groupchat": Number, "presences": Number, "iqs": Number, "encrypted": Number,
+        "bytes": Number, "sent": Number, "between": Number, "delivered": Number,
     ]
     /// XMPP stanzas.
     Stanzas = "stanzas" [
         "time": Time, "capture": Text, "frame": Number, "flow": Text, "src": Text, "dst": Text,
         "kind": Text, "from": Text, "to": Text, "type": Text, "id": Text, "body": Text, "children": Text, "bytes": Number,
+        "meaning": Text,
+    ]
+    /// Calls.
+    Calls = "calls" [
+        "time": Time, "end_time": Time, "capture": Text, "first_frame": Number, "last_frame": Number, "flow": Text,
+        "from": Text, "to": Text, "session": Text, "media": Text, "outcome": Text, "reason": Text,
+        "duration_ns": Number,
+    ]
+    /// Addresses given away: candidates, stream hosts, relays.
+    Candidates = "candidates" [
+        "time": Time, "capture": Text, "frame": Number, "flow": Text, "src": Text, "dst": Text, "jid": Text,
+        "peer": Text, "session": Text, "via": Text, "type": Text, "address": Text, "port": Number, "transport": Text,
+        "scope": Text, "related": Text, "owner": Text,
+    ]
+    /// Steps by which servers come to trust each other.
+    Federation = "federation" [
+        "time": Time, "capture": Text, "frame": Number, "flow": Text, "src": Text, "dst": Text, "step": Text,
+        "from": Text, "to": Text, "stream_id": Text, "key": Text, "verdict": Text, "encrypted": Flag,
+    ]
+    /// Ad-hoc commands.
+    Commands = "commands" [
+        "time": Time, "end_time": Time, "capture": Text, "first_frame": Number, "last_frame": Number, "flow": Text,
+        "src": Text, "dst": Text, "jid": Text, "to": Text, "node": Text, "accounts": Text, "outcome": Text,
+        "encrypted": Flag,
     ]
     /// Logins and other secrets seen, of any protocol.
     Credentials = "credentials" [
@@ -115,12 +153,6 @@ tables! {
         "ruleset": Text, "engine": Text, "mode": Text, "family": Text, "table": Text, "chain": Text, "n": Number,
         "text": Text, "file": Text, "line": Number, "packets": Number, "bytes": Number, "flows": Number,
         "first_frame": Number, "last_frame": Number, "findings": Number, "state": Text, "note": Text,
-    ]
-    /// Transports that stanzas negotiate, one row an address offered.
-    Candidates = "candidates" [
-        "time": Time, "capture": Text, "frame": Number, "flow": Text, "src": Text, "dst": Text, "from": Text, "to": Text,
-        "application": Text, "action": Text, "session": Text, "transport": Text, "type": Text, "host": Text,
-        "port": Number, "protocol": Text, "host_jid": Text,
     ]
     /// SOCKS 5 requests with what went through.
     Socks = "socks" [

@@ -238,6 +238,10 @@ mod other_ways {
             first: stamp(0),
             last: stamp(1000 * SECOND),
             error: None,
+            software: None,
+            resumable: None,
+            resumes: None,
+            ended: None,
         };
         record(orig, SERVER, 1000, Event::Xmpp(XmppEvent::Stream(Box::new(summary))))
     }

@@ -79,6 +79,10 @@ impl Sink for Told {
                 "{} {:?} {:?} {:?} {:?} {:?}",
                 login.mechanism, login.username, login.jid, login.disclosure, login.outcome, seen.direction
             )),
+            XmppEvent::Federation(step) => self.events.push(format!(
+                "{:?} {} {} {:?} {:?} {:?}",
+                step.kind, step.originating, step.receiving, step.stream_id, step.key, step.verdict
+            )),
             other => self.events.push(format!("{other:?}")),
         }
     }
@@ -398,7 +402,10 @@ fn components_and_servers_are_told_from_clients() {
         (S, "<db:result from='b.test' to='a.test' type='valid'>k3y</db:result>"),
         (C, "<message from='x@a.test' to='y@b.test'/>"),
     ]);
-    assert_eq!(told.events, ["DialbackKey { from: \"a.test\", to: \"b.test\", key: \"k3y\" }"]);
+    assert_eq!(
+        told.events,
+        ["Result a.test b.test None Some(\"k3y\") None", "Result a.test b.test None Some(\"k3y\") Some(\"valid\")"]
+    );
     assert_eq!((told.summaries[0].kind, told.summaries[0].stanzas), (StreamKind::S2s, [1, 0]));
 }
 
