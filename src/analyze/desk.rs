@@ -2,10 +2,12 @@
 
 use crate::detect::{Finding, Settings, StanzaWatch, stanza_watches};
 use crate::evidence::{Seen, Stamp};
+use crate::protocol::content::FileSpool;
 use crate::protocol::tls::{KeyRing, Keys, Sessions};
 use crate::protocol::xmpp::Stanza;
 use crate::protocol::{Event, Record, Sink};
 use crate::report::{TimelineBuilder, TrafficBuilder};
+use crate::table::rows::contacts::Contacts;
 use crate::table::{Tables, rows};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -67,18 +69,26 @@ impl Output {
 /// Takes reports; one a shard, and one for what is read after the shards.
 pub struct Desk {
     watches: Vec<Box<dyn StanzaWatch>>,
+    spool: Option<FileSpool>,
     /// Keys that are known so far, and sessions that were opened with them.
     keys: Arc<Keys>,
     sessions: Sessions,
+    contacts: Contacts,
     /// What was reported since it was last taken.
     pub output: Output,
 }
 
 impl Desk {
-    /// A desk to which nothing was reported. `tables` is the pattern for its rows.
-    pub fn new(settings: &Settings, tables: &Tables) -> Self {
-        let (keys, sessions) = Default::default();
-        Self { watches: stanza_watches(settings), keys, sessions, output: Output::new(tables) }
+    /// A desk to which nothing was reported. `tables` is the pattern for its rows; files go to `spool`.
+    pub fn new(settings: &Settings, tables: &Tables, spool: Option<FileSpool>) -> Self {
+        Self {
+            watches: stanza_watches(settings),
+            spool,
+            keys: Arc::default(),
+            sessions: Sessions::default(),
+            contacts: Contacts::default(),
+            output: Output::new(tables),
+        }
     }
 
     /// From now on these keys are known.
@@ -88,14 +98,30 @@ impl Desk {
 
     /// What was reported since the last call. `spare` is a cleared output to write into next.
     pub fn take_output(&mut self, spare: Option<Output>) -> Output {
+        self.drain_watches();
         let empty = spare.unwrap_or_else(|| Output::new(&self.output.tables));
         std::mem::replace(&mut self.output, empty)
+    }
+
+    /// Who talked to whom, over all that was reported.
+    pub fn take_contacts(&mut self) -> Contacts {
+        std::mem::take(&mut self.contacts)
+    }
+}
+
+impl Desk {
+    /// Lets the watches tell what detectors are to judge.
+    pub fn drain_watches(&mut self) {
+        for watch in &mut self.watches {
+            watch.drain(&mut self.output.records);
+        }
     }
 }
 
 impl Sink for Desk {
     fn stanza(&mut self, seen: &Seen<'_>, stanza: &Stanza<'_>) {
         rows::xmpp::append_stanza(&mut self.output.tables, seen, stanza);
+        self.contacts.add(seen, stanza);
         for watch in &mut self.watches {
             watch.on_stanza(seen, stanza, &mut self.output.findings);
         }
@@ -108,6 +134,10 @@ impl Sink for Desk {
 
     fn skipped(&mut self, what: &'static str, stamp: Stamp) {
         note_skipped(&mut self.output.skipped, what, 1, stamp);
+    }
+
+    fn spool(&self) -> Option<&FileSpool> {
+        self.spool.as_ref()
     }
 
     fn keys(&mut self) -> Option<KeyRing<'_>> {

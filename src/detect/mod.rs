@@ -3,19 +3,26 @@
 //! Stanzas are judged inside the shards by [`StanzaWatch`], for there are millions of them; everything else goes to
 //! [`Detector`]s in time order, after the shards, so that what spans conversations can be joined.
 
+pub mod admin;
 pub mod bruteforce;
 pub mod cookie;
 pub mod credential;
+pub mod defect;
 pub mod dns;
 pub mod epmd;
 pub mod erlang;
+pub mod federation;
 pub mod filter;
 pub mod finding;
+pub mod flood;
 pub mod jid;
 pub mod kinds;
+pub mod link;
+pub mod oversized;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)] // tests
 mod scene;
+pub mod spim;
 mod title;
 pub mod transfer;
 pub mod xmpp_stream;
@@ -28,12 +35,14 @@ use crate::protocol::Record;
 use std::sync::Arc;
 
 /// What detectors are told before the first event.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Settings {
     /// What the site allows; `None` where no policy was given: then only what is wrong anywhere is found.
     pub policy: Option<Arc<Policy>>,
     /// Words to try as Erlang cookies beside the built-in ones (`--cookie-list`).
     pub cookie_words: Arc<[String]>,
+    /// The site's own Erlang cookies (`--known-cookie`): who proves one from outside the cluster has stolen it.
+    pub known_cookies: Arc<[String]>,
     /// Length up to which a term or text is quoted in evidence, in characters.
     pub quote_chars: usize,
 }
@@ -52,13 +61,20 @@ pub fn detectors(settings: &Settings) -> Vec<Box<dyn Detector>> {
         Box::new(epmd::Epmd::new(settings)),
         Box::new(erlang::Connections::new(settings)),
         Box::new(erlang::Calls::new(settings)),
+        Box::new(erlang::Administration),
         Box::new(cookie::CookieDetector::new(settings)),
         Box::new(dns::UnapprovedResolver::new(settings)),
         Box::new(credential::Credentials::default()),
         Box::new(bruteforce::Bruteforce::new(settings)),
         Box::new(xmpp_stream::CleartextStreams),
         Box::new(jid::Parties::new(settings)),
-        Box::new(transfer::Transfers::default()),
+        Box::new(federation::DialbackOnly::default()),
+        Box::new(admin::AdminCommands::default()),
+        Box::new(transfer::Transfers::new(settings)),
+        Box::new(defect::Defects),
+        Box::new(oversized::RefusedStanzas),
+        Box::new(flood::Floods::new(settings)),
+        Box::new(spim::Mailings::new(settings)),
     ]
 }
 
@@ -71,11 +87,20 @@ pub trait StanzaWatch: Send {
         stanza: &crate::protocol::xmpp::Stanza<'_>,
         out: &mut Vec<Finding>,
     );
+
+    /// What detectors are to judge together with what other shards saw; asked for after each batch.
+    fn drain(&mut self, _records: &mut Vec<Record>) {}
 }
 
 /// Every stanza watch, in a fixed order.
 pub fn stanza_watches(settings: &Settings) -> Vec<Box<dyn StanzaWatch>> {
-    let mut watches: Vec<Box<dyn StanzaWatch>> = vec![Box::new(cookie::CookieInStanza::default())];
+    let mut watches: Vec<Box<dyn StanzaWatch>> = vec![
+        Box::new(cookie::CookieInStanza::default()),
+        Box::new(oversized::OversizedStanzas::new(settings)),
+        Box::new(flood::FloodWatch::new(settings)),
+        Box::new(spim::SpimWatch::new(settings)),
+        Box::new(link::MaliciousLinks::new(settings)),
+    ];
     if let Some(contacts) = jid::Contacts::new(settings) {
         watches.push(Box::new(contacts));
     }
@@ -85,5 +110,5 @@ pub fn stanza_watches(settings: &Settings) -> Vec<Box<dyn StanzaWatch>> {
 /// What tells findings of watches that say the same of the same pair; of those with equal keys the earliest counts.
 /// `None` for findings that stand for themselves.
 pub fn join_key(finding: &Finding) -> Option<String> {
-    jid::join_key(finding)
+    jid::join_key(finding).or_else(|| oversized::join_key(finding)).or_else(|| link::join_key(finding))
 }

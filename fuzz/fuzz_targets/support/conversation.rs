@@ -2,7 +2,7 @@
 
 use jabberscope::evidence::{Direction, FlowInfo, Seen, Stamp, Transport};
 use jabberscope::protocol::tls::{KeyRing, Keys, Sessions};
-use jabberscope::protocol::{Chunk, Decoder, End, Event, Gap, Next, Sink, xmpp};
+use jabberscope::protocol::{Chunk, Conversation, Decoder, End, Event, Gap, Sink, xmpp};
 use std::sync::Arc;
 
 /// Reports go nowhere; keys are there.
@@ -28,7 +28,18 @@ pub fn play(decoder: Box<dyn Decoder>, port: u16, data: &[u8]) {
 }
 
 /// The same with keys for TLS.
-pub fn play_with(mut decoder: Box<dyn Decoder>, port: u16, mut data: &[u8], keys: Keys) {
+#[allow(dead_code)] // each target uses its part
+pub fn play_with(decoder: Box<dyn Decoder>, port: u16, data: &[u8], keys: Keys) {
+    play_to(Conversation::Decoded(decoder), &[], port, data, keys);
+}
+
+/// The same behind an opening, whose parts the two sides say in turn.
+#[allow(dead_code)] // each target uses its part
+pub fn play_behind(opening: &[&[u8]], port: u16, data: &[u8]) {
+    play_to(Conversation::default(), opening, port, data, Keys::default());
+}
+
+fn play_to(mut conversation: Conversation, opening: &[&[u8]], port: u16, mut data: &[u8], keys: Keys) {
     let mut sink = Ignore { keys, ..Ignore::default() };
     let flow = Arc::new(FlowInfo {
         transport: Transport::Tcp,
@@ -38,12 +49,15 @@ pub fn play_with(mut decoder: Box<dyn Decoder>, port: u16, mut data: &[u8], keys
         tunnel: "".into(), within: jabberscope::evidence::Within::default(),
     });
     let (mut stamp, mut offsets) = (Stamp::default(), [0; 2]);
+    for (part, direction) in opening.iter().zip([Direction::FromOrig, Direction::FromResp].into_iter().cycle()) {
+        conversation.data(&Chunk { flow: &flow, direction, data: part, offset: 0, stamp }, &mut sink);
+    }
     while let Some((&[control, length], rest)) = data.split_first_chunk() {
         stamp.frame += 1;
         let direction = if control & 1 == 0 { Direction::FromOrig } else { Direction::FromResp };
         if control & 2 != 0 {
             let bytes = u64::from(length) + 1;
-            decoder.gap(&Gap { flow: &flow, direction, bytes, stamp }, &mut sink);
+            conversation.gap(&Gap { flow: &flow, direction, bytes, stamp }, &mut sink);
             offsets[direction.index()] += bytes;
             data = rest;
             continue;
@@ -55,10 +69,7 @@ pub fn play_with(mut decoder: Box<dyn Decoder>, port: u16, mut data: &[u8], keys
         }
         let offset = offsets[direction.index()];
         offsets[direction.index()] += piece.len() as u64;
-        match decoder.data(&Chunk { flow: &flow, direction, data: piece, offset, stamp }, &mut sink) {
-            Next::Continue => {}
-            Next::Handover { .. } | Next::Opaque => break,
-        }
+        conversation.data(&Chunk { flow: &flow, direction, data: piece, offset, stamp }, &mut sink);
     }
-    decoder.end(&End { flow: &flow, stamp }, &mut sink);
+    conversation.end(&End { flow: &flow, stamp }, &mut sink);
 }

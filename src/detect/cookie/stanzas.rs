@@ -59,6 +59,9 @@ mod tests {
             body: Some(body),
             children: "",
             bytes: 100,
+            meaning: Default::default(),
+            leg: crate::protocol::xmpp::Leg::Sent,
+            oob: None,
         };
         let mut out = Vec::new();
         CookieInStanza::default().on_stanza(&seen, &stanza, &mut out);

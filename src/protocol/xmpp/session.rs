@@ -4,19 +4,30 @@
 //! middle. The JID bound to the stream is the one of the binding (or of `jabber:iq:auth`, or the component's domain);
 //! where none was seen, it is the one full JID to which the server delivers.
 
+mod commands;
+pub(super) mod defects;
+mod federation;
 mod negotiation;
+mod sasl2;
+mod software;
 mod stanza;
+#[cfg(test)]
+mod tests;
 
 use super::element::{Element, Outline, split_name};
+use super::file_sharing::Sharing;
 use super::ibb::{Sessions, Told};
 use super::login::{Attempt, Logins};
 use super::names::{MAX_KEPT, normalized};
 use super::namespace::{Bindings, Namespace};
 use super::scan::Item;
 use super::tape::Tape;
-use super::{Outcome, StanzaKind, StreamKind, StreamSummary, XmppEvent};
-use crate::evidence::{Direction, FlowInfo, Seen, Stamp, TlsLayer};
+use super::{Flaw, Leg, Outcome, StanzaKind, StreamKind, StreamSummary, XmppEvent};
+use crate::evidence::{Direction, FlowInfo, HttpBinding, Seen, Stamp, TlsLayer};
 use crate::protocol::{Event, Sink};
+use commands::Commands;
+use defects::Defects;
+use software::Software;
 use stanza::Head;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -82,6 +93,17 @@ impl Account {
     }
 }
 
+/// What is known of a session that goes on over other connections (XEP-0198).
+#[derive(Debug, Default)]
+struct Resumption {
+    /// The server's name for the session.
+    resumable: Option<Box<str>>,
+    /// The client asked to go on with this one.
+    asked: Option<Box<str>>,
+    /// And the server did.
+    resumes: Option<Box<str>>,
+}
+
 /// State of one connection.
 #[derive(Debug, Default)]
 pub(super) struct Session {
@@ -102,13 +124,27 @@ pub(super) struct Session {
     logins: Logins,
     last_login: Option<(Box<str>, Outcome)>,
     authenticated: bool,
+    /// Mechanism for which a token was asked (XEP-0484).
+    token_mechanism: Option<Box<str>>,
     ibb: Option<Box<Sessions>>,
+    sharing: Sharing,
+    commands: Commands,
     offered_starttls: Option<bool>,
     /// The client asked for TLS and waits.
     pub starttls_requested: bool,
+    /// The client asked for compression and waits.
+    compression_requested: bool,
+    /// What is wrong with the stream.
+    pub defects: Defects,
+    /// The server ended the stream for its policy.
+    pub policy_violated: bool,
     stanzas: [u64; 2],
     first_stanza: Option<Stamp>,
     error: Option<Box<str>>,
+    resumption: Resumption,
+    software: Software,
+    /// Who closed the stream first.
+    closed_by: Option<Direction>,
     first: Option<Stamp>,
     told: bool,
 }
@@ -121,6 +157,10 @@ impl Session {
             self.encrypted = true;
             self.tls = Some(if layer.starttls { "starttls" } else { "direct" });
             self.tls_version = Some(layer.version);
+        }
+        // Who asks is who is the client.
+        if flow.within.http == Some(HttpBinding::Bosh) {
+            self.client.get_or_insert(Direction::FromOrig);
         }
     }
 
@@ -141,8 +181,10 @@ impl Session {
     ) -> Reaction {
         let text = match std::str::from_utf8(bytes) {
             Ok(text) => Cow::Borrowed(text),
-            Err(_) => {
+            Err(error) => {
                 sink.skipped("xmpp.malformed", seen.last);
+                let place = error.valid_up_to();
+                self.on_flaw(Flaw::InvalidUtf8, bytes.get(place..).and_then(|rest| rest.get(..4)), seen, sink);
                 return Reaction::Continue;
             }
         };
@@ -156,35 +198,50 @@ impl Session {
             sink.skipped("xmpp.limit", seen.last);
         }
         match item {
-            Item::Element => match scratch.outline.read(&text, tape) {
-                Some(element) => self.on_element(&element, &mut scratch.namespaces, &mut scratch.told, seen, sink),
-                None => {
-                    sink.skipped("xmpp.malformed", seen.last);
-                    Reaction::Continue
+            Item::Element => {
+                self.inspect(&text, tape, seen, sink);
+                match scratch.outline.read(&text, tape) {
+                    Some(element) => self.on_element(&element, &mut scratch.namespaces, &mut scratch.told, seen, sink),
+                    None => {
+                        sink.skipped("xmpp.malformed", seen.last);
+                        self.on_flaw(Flaw::MismatchedTags, None, seen, sink);
+                        Reaction::Continue
+                    }
                 }
-            },
+            }
             Item::Header => {
                 if let Some(header) = Element::header(&text, tape) {
                     self.on_header(&header.tag(), seen.direction);
+                    self.inspect_header(&header.tag(), seen, sink);
                 }
                 Reaction::Continue
             }
             Item::EndTag => {
                 let name = text.trim_start_matches("</").trim_end_matches('>').trim_ascii_end();
-                if split_name(name).1 == "stream" { Reaction::Continue } else { Reaction::Lost }
+                if split_name(name).1 == "stream" {
+                    self.closed_by.get_or_insert(seen.direction);
+                    return Reaction::Continue;
+                }
+                self.on_flaw(Flaw::MismatchedTags, Some(bytes), seen, sink);
+                Reaction::Lost
             }
             Item::Instruction => {
-                if !text.starts_with("<?xml") {
+                let is_declaration =
+                    text.strip_prefix("<?xml").is_some_and(|rest| rest.starts_with(char::is_whitespace));
+                if !is_declaration {
                     sink.skipped("xmpp.processing-instruction", seen.last);
+                    self.on_flaw(Flaw::Instruction, Some(bytes), seen, sink);
                 }
                 Reaction::Continue
             }
             Item::Comment => {
                 sink.skipped("xmpp.comment", seen.last);
+                self.on_flaw(Flaw::Comment, Some(bytes), seen, sink);
                 Reaction::Continue
             }
             Item::Doctype => {
                 sink.skipped("xmpp.doctype", seen.last);
+                self.on_doctype(&text, seen, sink);
                 Reaction::Continue
             }
         }
@@ -193,6 +250,11 @@ impl Session {
     /// The client is who speaks in this direction, unless that was known before.
     fn client_is(&mut self, direction: Direction) {
         self.client.get_or_insert(direction);
+    }
+
+    /// The side that speaks in this direction has asked for compression, and may speak compressed next.
+    pub fn waits_for_compression(&self, direction: Direction) -> bool {
+        self.compression_requested && self.is_from_client(direction) == Some(true)
     }
 
     fn is_from_client(&self, direction: Direction) -> Option<bool> {
@@ -228,6 +290,7 @@ impl Session {
             }
             (_, Namespace::Unbound) if !unseen => {
                 sink.skipped("xmpp.malformed", seen.last);
+                self.on_flaw(Flaw::UndeclaredPrefix, Some(tag.name().as_bytes()), seen, sink);
                 Reaction::Continue
             }
             (_, Namespace::Named(namespace)) => {
@@ -250,7 +313,8 @@ impl Session {
     }
 
     fn end_login(&mut self, attempt: Attempt, outcome: Outcome, last: Stamp, seen: &Seen<'_>, sink: &mut dyn Sink) {
-        if !matches!(attempt.mechanism.as_str(), "register" | "change-password") {
+        self.on_server_login(&attempt, outcome, seen, sink);
+        if !matches!(attempt.mechanism.as_str(), "register" | "change-password" | "admin-command") {
             self.last_login = Some((attempt.mechanism.as_str().into(), outcome));
         }
         let seen = Seen { flow: seen.flow, direction: self.client_direction(seen.flow), first: attempt.first, last };
@@ -267,6 +331,31 @@ impl Session {
         self.client.unwrap_or_else(by_port)
     }
 
+    fn ended(&self, client: Direction) -> Option<&'static str> {
+        match self.closed_by {
+            _ if self.error.is_some() => Some("error"),
+            Some(direction) if direction == client => Some("client"),
+            Some(_) => Some("server"),
+            None => None,
+        }
+    }
+
+    /// Which part of a stanza's way this direction is.
+    fn leg(&self, seen: &Seen<'_>) -> Leg {
+        let ports = [seen.flow.orig.port(), seen.flow.resp.port()];
+        let is_between = match self.kind {
+            // A component is a server of its own domain.
+            Some(kind) => kind != StreamKind::C2s,
+            None => ports.contains(&5269),
+        };
+        match self.is_from_client(seen.direction) {
+            _ if is_between => Leg::Between,
+            Some(true) => Leg::Sent,
+            Some(false) => Leg::Delivered,
+            None => Leg::Unknown,
+        }
+    }
+
     /// Says what is known, once: the stream ends, or goes on where it cannot be read.
     pub fn finish(&mut self, flow: &Arc<FlowInfo>, last: Stamp, sink: &mut dyn Sink) {
         if self.told {
@@ -279,6 +368,7 @@ impl Session {
             let last = attempt.last;
             self.end_login(attempt, Outcome::Unknown, last, &seen, sink);
         }
+        self.finish_commands(flow, sink);
         if let Some(mut ibb) = self.ibb.take() {
             let mut told = Vec::new();
             ibb.finish(&mut told);
@@ -308,7 +398,11 @@ impl Session {
             first_stanza: self.first_stanza,
             first: seen.first,
             last,
+            ended: self.ended(client),
             error: self.error.take().map(String::from),
+            software: self.software.take(),
+            resumable: self.resumption.resumable.take().map(String::from),
+            resumes: self.resumption.resumes.take().map(String::from),
         };
         sink.event(&seen, Event::Xmpp(XmppEvent::Stream(Box::new(summary))));
     }
