@@ -209,3 +209,18 @@ fn what_is_translated_away_from_the_host_is_forwarded() {
     let counts = "ip filter INPUT policy 0 0, ip filter FORWARD rule 1 0 0, ip filter FORWARD policy 1 32";
     agreed_with(&around, V4, rules, &[to_host], counts);
 }
+
+#[test]
+fn a_gateway_s_own_answer_has_a_local_address() {
+    let rules = "table inet t {\n chain f {\n  type filter hook forward priority 0;\n  counter reject\n }\n chain o {\n  \
+                 type filter hook output priority 0;\n  fib saddr type local counter\n  fib saddr type unicast counter\n }\n}";
+    agreed(NFT, rules, &[UDP_IN], "inet t f rule 1 1 28, inet t o rule 1 1 56, inet t o rule 2 0 0");
+}
+
+#[test]
+fn an_address_is_not_set_where_the_sum_over_it_is_cut() {
+    let rules = format!("{FORWARD}  ip6 daddr set 2001:db8:1::4 counter\n  ip6 hoplimit set 9 counter\n }}\n}}");
+    let cut = "603000000008064020010db800020000000000000000000120010db80001000000000000000000011466003501020304";
+    let counts = "inet t c rule 1 0 0, inet t c rule 2 1 48";
+    agreed(NFT, &rules, &[cut], counts);
+}

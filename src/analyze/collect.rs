@@ -55,11 +55,11 @@ pub struct Collected {
 }
 
 impl Collector {
-    /// Judges with every detector, writes to `writer`. `tables` is the pattern for rows: masks and capture names.
-    pub fn new(settings: &Settings, tables: &Tables, writer: TableWriter) -> Self {
+    /// Judges with every detector, writes to `writer`; joins report to `desk`.
+    pub fn new(settings: &Settings, desk: Desk, writer: TableWriter) -> Self {
         Self {
             joins: joins(),
-            desk: Desk::new(settings, tables),
+            desk,
             nodes: Register::default(),
             detectors: detect::detectors(settings),
             writer,

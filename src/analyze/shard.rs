@@ -3,12 +3,13 @@
 //! A shard needs nothing from another shard, and what leaves it is plain data.
 
 use super::desk::{Desk, Output};
-use crate::detect::Settings;
 use crate::flow::{self, Chunk, End, FlowSummary, FlowTable, Gap, Handler, Limits, PacketView};
 use crate::protocol::Conversation;
+use crate::protocol::tls::Keys;
 use crate::report::FlowTraffic;
+use crate::table::rows;
 use crate::table::rows::contacts::Contacts;
-use crate::table::{Tables, rows};
+use std::sync::Arc;
 
 /// A shard of the pipeline.
 pub struct Shard {
@@ -17,9 +18,14 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// A shard without conversations. `tables` is the pattern for its rows: masks and capture names.
-    pub fn new(limits: Limits, settings: &Settings, tables: &Tables) -> Self {
-        Self { flows: FlowTable::new(limits), desk: Desk::new(settings, tables) }
+    /// A shard without conversations, reporting to a desk of its own.
+    pub fn new(limits: Limits, desk: Desk) -> Self {
+        Self { flows: FlowTable::new(limits), desk }
+    }
+
+    /// From now on these keys are known.
+    pub fn set_keys(&mut self, keys: Arc<Keys>) {
+        self.desk.set_keys(keys);
     }
 
     /// Takes a packet, in capture order.

@@ -6,6 +6,7 @@
 use super::title::in_title;
 use super::{Detector, Finding, Kind, Severity};
 use crate::evidence::Seen;
+use crate::protocol::socks5::SocksEvent;
 use crate::protocol::xmpp::{Disclosure, Login, Outcome, XmppEvent};
 use crate::protocol::{Event, Record};
 use std::collections::HashSet;
@@ -25,6 +26,7 @@ impl Detector for Credentials {
         let seen = record.at.as_seen();
         match &record.event {
             Event::Xmpp(XmppEvent::Login(login)) => out.extend(disclosed_by(login, "xmpp", &seen)),
+            Event::Socks(SocksEvent::Login(login)) => out.extend(disclosed_by(login, "socks5", &seen)),
             Event::Xmpp(XmppEvent::Federation(step)) => {
                 let Some(key) = &step.key else { return };
                 let (from, to) = (step.originating.as_str(), step.receiving.as_str());

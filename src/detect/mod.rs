@@ -65,7 +65,7 @@ pub fn detectors(settings: &Settings) -> Vec<Box<dyn Detector>> {
         Box::new(jid::Parties::new(settings)),
         Box::new(federation::DialbackOnly::default()),
         Box::new(admin::AdminCommands::default()),
-        Box::new(transfer::Transfers::default()),
+        Box::new(transfer::Transfers::new(settings)),
     ]
 }
 

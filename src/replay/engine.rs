@@ -51,6 +51,7 @@ pub fn run(
             Vantage::Host => kernel::Vantage::Host { local: routes.local.clone() },
         },
         interfaces: Interfaces { inside: routes.inside_if.to_string(), outside: routes.outside_if.to_string() },
+        bridges: loaded.ruleset.is_for_bridge(),
         timing: Timing::Max,
         settings: kernel::Settings {
             liberal: settings.conntrack.tcp_be_liberal,
@@ -62,7 +63,7 @@ pub fn run(
     let result =
         run.run(packets.iter().map(|(time, link, packet)| (*time, link.as_slice(), packet.as_slice())), progress)?;
     let disagreements = disagreements(loaded, settings, packets, &result);
-    Ok(Recorded { disagreements, ..Recorded::new(&loaded.ruleset, result, not_loaded(loaded)) })
+    Ok(Recorded { disagreements, ..Recorded::new(&loaded.ruleset, result, not_loaded(loaded, settings)) })
 }
 
 /// The files as the kernel's tools take them. A script of commands goes in as what it leaves behind.
@@ -97,10 +98,13 @@ fn of_script(loaded: &Loaded, path: &str) -> Vec<KernelFile<'static>> {
     [of(Family::Ip, FileKind::Iptables4), of(Family::Ip6, FileKind::Iptables6)].into_iter().flatten().collect()
 }
 
-fn not_loaded(loaded: &Loaded) -> Vec<String> {
+fn not_loaded(loaded: &Loaded, settings: &Settings) -> Vec<String> {
     let patterns = loaded.files.iter().filter(|file| file.language == Language::L7Pattern);
     let mut notes: Vec<String> =
         patterns.map(|file| format!("{}: no kernel of today knows l7-filter patterns", file.path)).collect();
+    if loaded.ruleset.is_for_bridge() && settings.wiring.vantage == Vantage::Host {
+        notes.push("the kernel was asked as a host without a bridge: bridge chains saw nothing".to_owned());
+    }
     notes.push(
         "packets were sent one after the other without pause: what depends on time is not as captured".to_owned(),
     );

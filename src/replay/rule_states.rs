@@ -95,8 +95,10 @@ fn apply_audit(candidate: &Candidate, rules: &mut [RuleHits]) {
                 };
                 add_note(rule, &format!("by the capture: {packets} the same without it"));
             }
-            (RuleState::NeverHit, _, Some((packets, _))) => {
-                rule.state = RuleState::Shadowed;
+            (RuleState::NeverHit | RuleState::Redundant, _, Some((packets, _))) => {
+                if rule.state == RuleState::NeverHit {
+                    rule.state = RuleState::Shadowed;
+                }
                 let (packets, taker) = (units::counted(packets, "packet"), taker.unwrap_or_default());
                 add_note(
                     rule,

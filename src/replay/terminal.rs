@@ -9,6 +9,8 @@ use std::fmt::{self, Write};
 
 /// Lines of each list; `hits.json` has them all.
 const MOST_LINES: usize = 12;
+/// Characters of a ruleset's name beside others.
+const MOST_NAME_CHARS: usize = 24;
 /// Characters of a rule or title beside its numbers.
 const TEXT_CHARS: usize = 90;
 
@@ -239,7 +241,7 @@ fn write_comparison(out: &mut String, hits: &Hits, findings: &[FindingRecord]) -
     for (at, finding) in findings.iter().enumerate() {
         kinds.entry(finding.kind.name()).or_default().push(at);
     }
-    let width = hits.rulesets.iter().map(|one| one.name.chars().count()).max().unwrap_or(0).clamp(9, 24);
+    let width = hits.rulesets.iter().map(|one| one.name.chars().count()).max().unwrap_or(0).clamp(9, MOST_NAME_CHARS);
     write!(out, "\n{:<30}", "Stopped of all")?;
     for ruleset in &hits.rulesets {
         write!(out, " {:>width$}", shortened(&ruleset.name, width))?;
@@ -258,8 +260,24 @@ fn write_comparison(out: &mut String, hits: &Hits, findings: &[FindingRecord]) -
     for ruleset in &hits.rulesets {
         write!(out, " {:>width$}", ruleset.collateral.len())?;
     }
+    writeln!(out)?;
+    write_changes(out, hits)
+}
+
+/// What one ruleset does and another does not, finding by finding and flow by flow.
+fn write_changes(out: &mut String, hits: &Hits) -> fmt::Result {
     let differences = units::counted(hits.changes.len() as u64, "difference");
-    writeln!(out, "\n{differences} between them in findings and conversations: see changes in hits.json")
+    writeln!(out, "{differences} between them in findings and conversations")?;
+    for change in hits.changes.iter().take(MOST_LINES) {
+        // In the order of the command line, not of names.
+        let outcomes = hits.rulesets.iter().filter_map(|ruleset| {
+            let outcome = change.outcomes.get(&ruleset.name)?;
+            Some(format!("{outcome} by {}", shortened(&ruleset.name, MOST_NAME_CHARS)))
+        });
+        let outcomes: Vec<String> = outcomes.collect();
+        writeln!(out, "  {:<8} {}: {}", change.what, shortened(&change.title, TEXT_CHARS), outcomes.join(", "))?;
+    }
+    rest(out, hits.changes.len())
 }
 
 impl FindingOutcome {

@@ -1,6 +1,7 @@
 //! What rules share while packets run through them.
 
 use super::conntrack::{Conn, ConnId, TcpState, Tuple, Zone, status};
+use super::skb::HookContext;
 use super::wiring::within;
 use super::xt::{Shared, Strings};
 use crate::ruleset::xt::IfName;
@@ -89,6 +90,11 @@ impl Routes {
     /// An address of the host itself.
     pub fn is_local(&self, addr: IpAddr) -> bool {
         addr.is_loopback() || self.local.contains(&addr)
+    }
+
+    /// The same at a hook: what comes in by no interface is the host's own, from whatever stands for its address.
+    pub fn is_local_at(&self, addr: IpAddr, hook: &HookContext) -> bool {
+        self.is_local(addr) || hook.in_if.is_none() && addr == Self::standing(addr.is_ipv6())
     }
 
     /// The first of the host's own addresses of a family.

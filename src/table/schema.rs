@@ -84,12 +84,6 @@ tables! {
         "from": Text, "to": Text, "session": Text, "media": Text, "outcome": Text, "reason": Text,
         "duration_ns": Number,
     ]
-    /// Addresses given away: candidates, stream hosts, relays.
-    Candidates = "candidates" [
-        "time": Time, "capture": Text, "frame": Number, "flow": Text, "src": Text, "dst": Text, "jid": Text,
-        "peer": Text, "session": Text, "via": Text, "type": Text, "address": Text, "port": Number, "transport": Text,
-        "scope": Text, "related": Text, "owner": Text,
-    ]
     /// Steps by which servers come to trust each other.
     Federation = "federation" [
         "time": Time, "capture": Text, "frame": Number, "flow": Text, "src": Text, "dst": Text, "step": Text,
@@ -110,7 +104,8 @@ tables! {
     Transfers = "transfers" [
         "time": Time, "capture": Text, "first_frame": Number, "last_frame": Number, "flow": Text,
         "method": Text, "name": Text, "size": Number, "offered_size": Number, "sha256": Text, "from": Text, "to": Text,
-        "complete": Flag, "relay": Flag, "saved_as": Text,
+        "complete": Flag, "relay": Flag, "saved_as": Text, "media_type": Text, "safe_name": Text, "start": Text,
+        "end": Text, "rate": Number, "src": Text, "dst": Text,
     ]
     /// Erlang port mapper requests with their answers.
     Epmd = "epmd" [
@@ -152,5 +147,17 @@ tables! {
         "ruleset": Text, "engine": Text, "mode": Text, "family": Text, "table": Text, "chain": Text, "n": Number,
         "text": Text, "file": Text, "line": Number, "packets": Number, "bytes": Number, "flows": Number,
         "first_frame": Number, "last_frame": Number, "findings": Number, "state": Text, "note": Text,
+    ]
+    /// Transports that stanzas negotiate, one row an address offered.
+    Candidates = "candidates" [
+        "time": Time, "capture": Text, "frame": Number, "flow": Text, "src": Text, "dst": Text, "from": Text, "to": Text,
+        "application": Text, "action": Text, "session": Text, "transport": Text, "type": Text, "host": Text,
+        "port": Number, "protocol": Text, "host_jid": Text, "scope": Text, "related": Text,
+    ]
+    /// SOCKS 5 requests with what went through.
+    Socks = "socks" [
+        "time": Time, "end_time": Time, "capture": Text, "first_frame": Number, "last_frame": Number, "flow": Text,
+        "src": Text, "dst": Text, "auth": Text, "username": Text, "command": Text, "destination": Text, "reply": Number,
+        "bytestream": Flag, "bytes_out": Number, "bytes_in": Number, "sha256_out": Text, "sha256_in": Text,
     ]
 }

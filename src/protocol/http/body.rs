@@ -3,9 +3,10 @@
 //! Bytes are hashed where they lie; only the first of them are kept.
 
 use super::coding::Kept;
+use super::decoded::Decoded;
 use super::event::HttpMessage;
+use crate::protocol::content::{FileSpool, Intake};
 use memchr::memchr;
-use sha2::{Digest, Sha256};
 
 /// Bytes kept of a body that is not XML: forms and API calls fit, files are told by their hash.
 pub(super) const MAX_KEPT: usize = 65_536;
@@ -50,16 +51,25 @@ pub(super) struct Body {
     framing: Framing,
     chunk: Chunk,
     line: Vec<u8>,
-    hash: Sha256,
+    intake: Intake,
+    decoded: Option<Decoded>,
     kept: Kept,
-    bytes: u64,
     missing: bool,
 }
 
 impl Body {
-    /// A body of which the first bytes are kept.
-    pub(super) fn new(framing: Framing, kept: Kept) -> Self {
-        Self { framing, chunk: Chunk::Size, line: Vec::new(), hash: Sha256::new(), kept, bytes: 0, missing: false }
+    /// A body of which the first bytes are kept; all of it goes to the spool, if there is one, `coding` undone.
+    pub(super) fn new(framing: Framing, kept: Kept, coding: Option<&str>, spool: Option<&FileSpool>) -> Self {
+        let spool = spool.filter(|_| framing != Framing::Empty);
+        Self {
+            framing,
+            chunk: Chunk::Size,
+            line: Vec::new(),
+            intake: Intake::new(spool),
+            decoded: Decoded::new(coding, spool),
+            kept,
+            missing: false,
+        }
     }
 
     /// `true` if the end of the connection is the end of the body.
@@ -110,15 +120,20 @@ impl Body {
         let (body, cut, failed) = self.kept.finish();
         message.body = body;
         message.body_cut = cut;
-        message.body_bytes = self.bytes;
-        message.body_sha256 = self.hash.finalize().into();
+        let transferred = self.intake.finish();
+        message.body_bytes = transferred.bytes;
+        message.body_sha256 = transferred.sha256;
+        let decoded = self.decoded.filter(|_| !self.missing).and_then(|decoded| decoded.finish(ended));
+        message.content = decoded.unwrap_or(transferred);
         message.complete = ended && !self.missing;
         !failed
     }
 
     fn content(&mut self, data: &[u8]) {
-        self.hash.update(data);
-        self.bytes += data.len() as u64;
+        self.intake.push(data);
+        if let Some(decoded) = &mut self.decoded {
+            decoded.push(data);
+        }
         self.kept.take(data);
     }
 

@@ -1,6 +1,7 @@
 //! What the HTTP decoder reports.
 
 use crate::evidence::Stamp;
+use crate::protocol::content::FileContent;
 
 /// HTTP/1 exchanges.
 #[derive(Debug, Clone)]
@@ -23,6 +24,8 @@ pub struct HttpMessage {
     pub body_bytes: u64,
     /// SHA-256 of these bytes: of a file in a coding, it is the hash of the coded file.
     pub body_sha256: [u8; 32],
+    /// The file that the body is, its coding undone where that is gzip or deflate and can be read.
+    pub content: FileContent,
     /// The body's end was seen and nothing of it is missing.
     pub complete: bool,
     /// Where it begins and ends.

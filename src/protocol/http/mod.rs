@@ -6,6 +6,7 @@
 
 mod body;
 mod coding;
+mod decoded;
 pub mod event;
 mod exchange;
 mod head;

@@ -261,8 +261,11 @@ impl HttpDecoder {
             }
             Start::Response { status } => self.answer(*status, &head, here),
         };
-        let body = Body::new(framing, Kept::new(head.coding(), self.exchanges.room()));
+        let coding = head.coding().map(str::to_owned);
         let message = HttpMessage { headers: head.fields, frames: (first, here.stamp), ..HttpMessage::default() };
+        let coding = coding.as_deref();
+        let kept = Kept::new(coding, self.exchanges.room());
+        let body = Body::new(framing, kept, coding, here.sink.spool());
         self.side(here.direction).state = State::Body(Box::new((body, message)));
         if matches!(framing, Framing::Empty | Framing::Length(0)) {
             self.progress(Progress::Done, here);
@@ -336,8 +339,8 @@ impl HttpDecoder {
             }
         }
         let message = HttpMessage { headers: head.fields, frames: (first, here.stamp), ..HttpMessage::default() };
-        self.side(here.direction).state =
-            State::Body(Box::new((Body::new(Framing::Empty, Kept::new(None, 0)), message)));
+        let body = Body::new(Framing::Empty, Kept::new(None, 0), None, None);
+        self.side(here.direction).state = State::Body(Box::new((body, message)));
         self.finish_body(here.direction, false, here);
         self.exchanges.report_finished(&mut self.desk(here));
         true

@@ -10,7 +10,7 @@ use super::salvage;
 use super::scan::{Defect, Item, Scanner, Step};
 use super::session::{Reaction, Scratch, Session};
 use super::tape::Tape;
-use crate::evidence::{Seen, Stamp};
+use crate::evidence::{Seen, Stamp, TlsLayer};
 use crate::protocol::early::Early;
 use crate::protocol::{Chunk, Decoder, End, Gap, Next, Sink, tls, zlib};
 use std::cell::RefCell;
@@ -261,5 +261,9 @@ impl Decoder for XmppDecoder {
             sink.skipped("xmpp.compressed", end.stamp);
         }
         self.session.finish(end.flow, end.stamp, sink);
+    }
+
+    fn sealed(&mut self, layer: TlsLayer) {
+        self.session.sealed(layer);
     }
 }

@@ -15,6 +15,7 @@ mod calls;
 mod decoder;
 mod element;
 pub mod event;
+mod file_sharing;
 mod forms;
 mod ibb;
 pub mod jid;
@@ -29,6 +30,7 @@ mod salvage;
 mod scan;
 mod session;
 mod sessions;
+mod sharing_event;
 mod signal;
 mod tape;
 #[cfg(test)]

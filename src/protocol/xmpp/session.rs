@@ -14,6 +14,7 @@ mod stanza;
 mod tests;
 
 use super::element::{Element, Outline, split_name};
+use super::file_sharing::Sharing;
 use super::ibb::{Sessions, Told};
 use super::login::{Attempt, Logins};
 use super::names::{MAX_KEPT, normalized};
@@ -21,7 +22,7 @@ use super::namespace::{Bindings, Namespace};
 use super::scan::Item;
 use super::tape::Tape;
 use super::{Outcome, StanzaKind, StreamKind, StreamSummary, XmppEvent};
-use crate::evidence::{Direction, FlowInfo, Seen, Stamp};
+use crate::evidence::{Direction, FlowInfo, HttpBinding, Seen, Stamp, TlsLayer};
 use crate::protocol::{Event, Sink};
 use commands::Commands;
 use software::Software;
@@ -125,6 +126,7 @@ pub(super) struct Session {
     token_mechanism: Option<Box<str>>,
     ibb: Option<Box<Sessions>>,
     commands: Commands,
+    sharing: Sharing,
     offered_starttls: Option<bool>,
     /// The client asked for TLS and waits.
     pub starttls_requested: bool,
@@ -150,6 +152,15 @@ impl Session {
             self.tls = Some(if layer.starttls { "starttls" } else { "direct" });
             self.tls_version = Some(layer.version);
         }
+        // Who asks is who is the client.
+        if flow.within.http == Some(HttpBinding::Bosh) {
+            self.client.get_or_insert(Direction::FromOrig);
+        }
+    }
+
+    /// The stream goes on in TLS that stays closed.
+    pub fn sealed(&mut self, layer: TlsLayer) {
+        self.tls_version = Some(layer.version);
     }
 
     /// Takes an item that stands directly under the stream.

@@ -3,11 +3,11 @@
 
 use super::*;
 use crate::evidence::{Direction, FlowInfo, Seen, Stamp, Transport};
+use crate::protocol::content::FileContent;
 use crate::protocol::{Chunk, End, Event, Gap, Next, Sink};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
-use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 const C: Direction = Direction::FromOrig;
@@ -74,6 +74,7 @@ impl Sink for Told {
                 error: summary.error,
             }),
             XmppEvent::Ibb(transfer) => self.ibb.push(*transfer),
+            XmppEvent::Sharing(_) => {}
             XmppEvent::Login(login) => self.events.push(format!(
                 "{} {:?} {:?} {:?} {:?} {:?}",
                 login.mechanism, login.username, login.jid, login.disclosure, login.outcome, seen.direction
@@ -447,8 +448,7 @@ fn in_band_bytes_are_put_together() {
         sid: "s".to_owned(),
         from: Some(from.to_owned()),
         to: Some(to.to_owned()),
-        bytes: bytes.len() as u64,
-        sha256: Sha256::digest(bytes).into(),
+        content: FileContent::of(bytes, None),
         complete,
         missing_blocks,
     };

@@ -13,11 +13,10 @@ use crate::replay::conntrack::{Manip, NatRange};
 use crate::replay::hits::{ChainHits, ObjectHits};
 use crate::replay::nft::{self, PreparedTable};
 use crate::replay::skb::{HookContext, Skb};
-use crate::replay::world::{Answer, World};
-use crate::replay::xt::{self, Backend, Preparation, PreparedRule, Shared, Strings};
-use crate::ruleset::model::{Body, ChainId, Engine, Family, Policy, Ruleset, Table};
+use crate::replay::world::World;
+use crate::replay::xt::{self, Backend, Preparation, Shared, Strings};
+use crate::ruleset::model::{ChainId, Engine, Family, Policy, Ruleset, Table};
 use crate::ruleset::nft::{NatKind, ObjectKind, Reject};
-use crate::ruleset::xt::{Match, RuleBody};
 use audit::Audit;
 use std::sync::Arc;
 
@@ -55,18 +54,8 @@ struct ReadyChain {
 
 /// Rules by the engine that runs them.
 enum Rules {
-    Xt(Vec<Vec<XtRule>>),
+    Xt(Box<xt::PreparedTable>),
     Nft(Box<PreparedTable>),
-}
-
-struct XtRule {
-    rule: PreparedRule,
-    /// The rule without what is not modelled, if there is such a part and the rule stops packets.
-    probe: Option<PreparedRule>,
-    /// Its conditions up to the first that must not be asked without need, if there is one.
-    prefix: Option<PreparedRule>,
-    /// It does more than judge and count.
-    acts: bool,
 }
 
 /// Where a walk through a base chain ended.
@@ -148,6 +137,11 @@ impl Chains {
         self.tables.iter().find(has)?.audit.as_ref()?.of(rule)
     }
 
+    /// See [`Audit::is_cut_short`].
+    pub fn audit_is_cut_short(&self) -> bool {
+        self.tables.iter().filter_map(|table| table.audit.as_ref()).any(Audit::is_cut_short)
+    }
+
     /// Base chains with what their policies judged.
     pub fn policies(&self) -> Vec<ChainHits> {
         let of = |table: &Ready| {
@@ -218,37 +212,11 @@ impl Ready {
         });
         let chains = chains.collect();
         let rules = match table.engine {
-            Engine::Xtables => {
-                let rules = table.chains.iter().map(|chain| {
-                    let of_xt = chain.rules.iter().filter_map(|rule| match &rule.body {
-                        Body::Xt(body) => Some((rule, body)),
-                        Body::Nft(_) => None,
-                    });
-                    let ready = of_xt.map(|(rule, body)| XtRule {
-                        rule: PreparedRule::new(body, with),
-                        probe: (!rule.unknown.is_empty() && stops(body))
-                            .then(|| PreparedRule::new(&without_unknown(body), with)),
-                        prefix: if audited { audit::prefix(body, with) } else { None },
-                        acts: audit::acts(rule),
-                    });
-                    ready.collect()
-                });
-                Rules::Xt(rules.collect())
-            }
+            Engine::Xtables => Rules::Xt(Box::new(xt::PreparedTable::new(table, audited, with))),
             Engine::Nftables => Rules::Nft(Box::new(PreparedTable::new(table))),
         };
         Self { family: table.family, name: Arc::clone(&table.name), chains, rules, audit }
     }
-}
-
-fn stops(body: &RuleBody) -> bool {
-    use crate::ruleset::{model::Verdict, xt::Target};
-    matches!(body.target, Target::Verdict(Verdict::Drop) | Target::Reject { .. })
-}
-
-fn without_unknown(body: &RuleBody) -> RuleBody {
-    let known = body.matches.iter().filter(|extension| !matches!(extension, Match::Unknown { .. }));
-    RuleBody { matches: known.cloned().collect(), ..body.clone() }
 }
 
 /// A packet on its way through the chains of one table.
@@ -316,17 +284,19 @@ impl Walk<'_, '_, '_> {
     /// Asks rules from a place on until one is hit or decides; the place is then that of this rule.
     fn rules(&mut self, rules: &mut Rules, chain: &ReadyChain, at: &mut Place) -> Decision {
         match rules {
-            Rules::Xt(chains) => {
-                let rules = chains.get_mut(at.chain.0 as usize).and_then(|chain| chain.get_mut(at.rule as usize..));
-                for rule in rules.unwrap_or_default() {
-                    match self.xt_rule(rule, chain.first + at.rule) {
-                        Decision::Continue => at.rule += 1,
-                        decision => return decision,
+            Rules::Xt(table) => {
+                // A target may change the length; what came is counted.
+                let (place, len) = (at.rule as usize, self.skb.len);
+                let asked = table.run_rules(at.chain, place, self.skb, self.context, self.world, self.doubtful);
+                at.rule = asked.0 as u32;
+                match asked.1 {
+                    xt::Judged::Nothing => Decision::Continue,
+                    xt::Judged::HotDrop => Decision::Drop,
+                    xt::Judged::Hit(act) => {
+                        self.count(chain.first + at.rule, len);
+                        decision_of_xt(act)
                     }
                 }
-                // Past the end: the caller adds one.
-                at.rule = chain.len.saturating_sub(1);
-                Decision::Continue
             }
             Rules::Nft(table) => {
                 let range = at.rule as usize..chain.len as usize;
@@ -340,23 +310,12 @@ impl Walk<'_, '_, '_> {
         }
     }
 
-    fn xt_rule(&mut self, rule: &mut XtRule, number: u32) -> Decision {
-        match rule.rule.matches(self.skb, self.context, self.world) {
-            Answer::HotDrop => return Decision::Drop,
-            Answer::No => {
-                if let Some(probe) = &mut rule.probe {
-                    *self.doubtful |= probe.matches(self.skb, self.context, self.world) == Answer::Yes;
-                }
-                return Decision::Continue;
-            }
-            Answer::Yes => {}
-        }
+    fn count(&mut self, number: u32, len: u32) {
         self.hits.push(number);
         if let Some(counter) = self.counters.get_mut(number as usize) {
             counter.0 += 1;
-            counter.1 += u64::from(self.skb.len);
+            counter.1 += u64::from(len);
         }
-        decision_of_xt(rule.rule.act(self.skb, self.context, self.world))
     }
 }
 

@@ -4,7 +4,7 @@ use super::guard::Facts;
 use super::load::{Context, Load, Lookup};
 use super::packet::Info;
 use super::step::{Act, Flow, Step};
-use super::{PreparedRule, PreparedTable};
+use super::{PreparedChain, PreparedRule, PreparedTable};
 use crate::replay::skb::{HookContext, Skb};
 use crate::replay::world::World;
 use crate::ruleset::model::ChainId;
@@ -32,14 +32,15 @@ impl PreparedTable {
         (skb, hook, world): (&mut Skb, &HookContext, &mut World),
         mut answer: impl FnMut(u32, Said) -> bool,
     ) {
-        let Some(rules) = self.chains.get_mut(chain.0 as usize) else { return };
+        let Some(PreparedChain { guards, rules }) = self.chains.get_mut(chain.0 as usize) else { return };
         let info = Info::of(skb);
         let mut cx =
             Context { skb, info, hook, family: self.family, world, sets: &mut self.sets, objects: &mut self.objects };
         let facts = Facts::of(&cx);
         for number in numbers {
-            let Some(rule) = rules.get_mut(number as usize) else { return };
-            let said = if rule.guard.fails(&facts) { Said::No } else { rule.ask(&mut cx) };
+            let at = number as usize;
+            let (Some(guard), Some(rule)) = (guards.get(at), rules.get_mut(at)) else { return };
+            let said = if guard.fails(&facts) { Said::No } else { rule.ask(&mut cx) };
             if !answer(number, said) {
                 return;
             }

@@ -42,7 +42,7 @@ pub use step::Act;
 
 use super::skb::{HookContext, Skb};
 use super::world::World;
-use crate::ruleset::model::{Body, ChainId, Family, SetId, Table};
+use crate::ruleset::model::{Body, Chain, ChainId, Family, SetId, Table};
 use crate::ruleset::nft::{ObjectKind, SetData};
 use guard::{Facts, Guard};
 use load::Context;
@@ -57,11 +57,18 @@ use step::{Flow, Step};
 #[derive(Debug, Clone)]
 pub struct PreparedTable {
     family: Family,
-    chains: Vec<Vec<PreparedRule>>,
+    chains: Vec<PreparedChain>,
     sets: Vec<RuntimeSet>,
     objects: Vec<RuntimeObject>,
     /// Time of the first packet: the ruleset counts as loaded then.
     started_ns: Option<i64>,
+}
+
+/// Guards lie close together: most packets need no more of most rules.
+#[derive(Debug, Clone, Default)]
+struct PreparedChain {
+    guards: Vec<Guard>,
+    rules: Vec<PreparedRule>,
 }
 
 /// A rule made ready.
@@ -70,7 +77,6 @@ struct PreparedRule {
     steps: Vec<Step>,
     /// Packets and bytes for which every statement matched.
     matched: (u64, u64),
-    guard: Guard,
     /// Place of the last counter among the steps.
     counter: Option<usize>,
 }
@@ -114,12 +120,15 @@ impl PreparedTable {
         let data_widths: Vec<usize> = table.sets.iter().map(|set| data_width(set.data)).collect();
         let maker = Maker { family: table.family, sets: &sets, data_widths: &data_widths };
         let rule = |body: &Body| match body {
-            Body::Nft(statements) => {
-                PreparedRule::new(statements.iter().filter_map(|of| maker.step(of)).collect(), table.family)
-            }
-            Body::Xt(_) => PreparedRule::new(vec![Step::Break], table.family),
+            Body::Nft(statements) => PreparedRule::new(statements.iter().filter_map(|of| maker.step(of)).collect()),
+            Body::Xt(_) => PreparedRule::new(vec![Step::Break]),
         };
-        let chains = table.chains.iter().map(|chain| chain.rules.iter().map(|of| rule(&of.body)).collect()).collect();
+        let chain = |chain: &Chain| {
+            let rules: Vec<PreparedRule> = chain.rules.iter().map(|of| rule(&of.body)).collect();
+            let guards = rules.iter().map(|rule| Guard::of(&rule.steps, table.family)).collect();
+            PreparedChain { guards, rules }
+        };
+        let chains = table.chains.iter().map(chain).collect();
         let objects = table.objects.iter().map(RuntimeObject::new).collect();
         Self { family: table.family, chains, sets, objects, started_ns: None }
     }
@@ -154,15 +163,16 @@ impl PreparedTable {
             self.start(skb.now_ns);
         }
         let (mut last, nothing) = (numbers.start, Judged { act: Act::Continue, hit: false });
-        let rules = self.chains.get_mut(chain.0 as usize);
-        let Some(rules) = rules.and_then(|rules| rules.get_mut(numbers.clone())) else { return (last, nothing) };
+        let Some(chain) = self.chains.get_mut(chain.0 as usize) else { return (last, nothing) };
+        let asked = (chain.rules.get_mut(numbers.clone()), chain.guards.get(numbers.clone()));
+        let (Some(rules), Some(guards)) = asked else { return (last, nothing) };
         let info = Info::of(skb);
         let mut cx =
             Context { skb, info, hook, family: self.family, world, sets: &mut self.sets, objects: &mut self.objects };
         let mut facts = Facts::of(&cx);
-        for (number, rule) in numbers.zip(rules) {
+        for (number, (rule, guard)) in numbers.zip(rules.iter_mut().zip(guards)) {
             last = number;
-            if rule.guard.fails(&facts) {
+            if guard.fails(&facts) {
                 continue;
             }
             let judged = rule.run(&mut cx);
@@ -184,7 +194,7 @@ impl PreparedTable {
 
     /// Number of rules of a chain.
     pub fn rules(&self, chain: ChainId) -> usize {
-        self.chains.get(chain.0 as usize).map_or(0, Vec::len)
+        self.chains.get(chain.0 as usize).map_or(0, |chain| chain.rules.len())
     }
 
     /// Packets and bytes of each counter in a rule, in order.
@@ -204,7 +214,7 @@ impl PreparedTable {
     }
 
     fn rule(&self, chain: ChainId, rule: usize) -> Option<&PreparedRule> {
-        self.chains.get(chain.0 as usize)?.get(rule)
+        self.chains.get(chain.0 as usize)?.rules.get(rule)
     }
 
     /// Named objects, in the order of the table.
@@ -226,9 +236,9 @@ impl PreparedTable {
 }
 
 impl PreparedRule {
-    fn new(steps: Vec<Step>, family: Family) -> Self {
+    fn new(steps: Vec<Step>) -> Self {
         let counter = steps.iter().rposition(|step| step.tally().is_some());
-        Self { guard: Guard::of(&steps, family), steps, matched: (0, 0), counter }
+        Self { steps, matched: (0, 0), counter }
     }
 
     fn run(&mut self, cx: &mut Context) -> Judged {

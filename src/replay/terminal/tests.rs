@@ -105,7 +105,14 @@ fn hits(findings: &[FindingRecord]) -> Hits {
         findings: outcomes(false).collect(),
         ..RulesetHits::default()
     };
-    let change = Change { what: "flow".into(), id: "1:x".into(), title: "tcp".into(), outcomes: BTreeMap::new() };
+    let change = Change {
+        what: "flow".into(),
+        id: "1:x".into(),
+        title: "tcp 10.0.0.7:1 to 10.0.0.1:5222".into(),
+        outcomes: [("fw", "cut"), ("evil\u{1b}[2J", "passed")]
+            .map(|(name, what)| (name.to_owned(), what.to_owned()))
+            .into(),
+    };
     Hits {
         rulesets: vec![careful, open],
         not_replayed: [("multicast".to_owned(), 3)].into(),

@@ -159,7 +159,7 @@ fn is_interface(expr: &Expr) -> bool {
 
 fn of_comparison<'v>(of: &Expr, values: impl IntoIterator<Item = &'v Value>, needs: &mut Vec<Need>) {
     if is_interface(of) {
-        needs.extend(values.into_iter().filter_map(|value| interface(value)));
+        needs.extend(values.into_iter().filter_map(interface));
     } else {
         of_expr(of, needs);
     }

@@ -2,8 +2,8 @@
 
 use crate::evidence::{HttpBinding, Seen};
 use crate::protocol::xmpp::{
-    Call, Command, Disclosure, Endpoint, FederationStep, FederationStepKind, Login, SessionSummary, StreamKind,
-    StreamSummary, XmppEvent, jid,
+    Call, Command, Disclosure, FederationStep, FederationStepKind, Login, SessionSummary, StreamKind, StreamSummary,
+    XmppEvent, jid,
 };
 use crate::table::{TableId, Tables};
 
@@ -11,13 +11,13 @@ use crate::table::{TableId, Tables};
 pub fn append(tables: &mut Tables, seen: &Seen<'_>, event: &XmppEvent) {
     match event {
         XmppEvent::Stream(summary) => append_stream(tables, seen, summary),
-        XmppEvent::Login(login) => append_login(tables, seen, login),
+        XmppEvent::Login(login) => append_login(tables, seen, login, "xmpp"),
         XmppEvent::Federation(step) => append_federation(tables, seen, step),
         XmppEvent::Command(command) => append_command(tables, seen, command),
         XmppEvent::Session(session) => append_session(tables, seen, session),
         XmppEvent::Call(call) => append_call(tables, seen, call),
-        XmppEvent::Endpoint(endpoint) => append_endpoint(tables, seen, endpoint),
-        XmppEvent::Offer(_) | XmppEvent::Ibb(_) | XmppEvent::Signal(_) => {}
+        XmppEvent::Endpoint(endpoint) => super::candidates::append(tables, seen, endpoint),
+        XmppEvent::Offer(_) | XmppEvent::Ibb(_) | XmppEvent::Signal(_) | XmppEvent::Sharing(_) => {}
     }
 }
 
@@ -40,7 +40,13 @@ fn append_federation(tables: &mut Tables, seen: &Seen<'_>, step: &FederationStep
         .flag(encrypted);
     if step.kind == FederationStepKind::Result && step.verdict.is_none() {
         let (username, secret) = (Some(step.originating.as_str()), step.key.as_deref());
-        append_secret(tables, seen, &Secret { mechanism: "dialback", username, jid: None, secret }, None, encrypted);
+        append_secret(
+            tables,
+            seen,
+            &Secret { protocol: "xmpp", mechanism: "dialback", username, jid: None, secret },
+            None,
+            encrypted,
+        );
     }
 }
 
@@ -95,29 +101,6 @@ fn append_call(tables: &mut Tables, seen: &Seen<'_>, call: &Call) {
         .str(call.outcome())
         .text(call.reason.as_deref())
         .number(duration.and_then(|duration| u64::try_from(duration).ok()));
-}
-
-fn append_endpoint(tables: &mut Tables, seen: &Seen<'_>, endpoint: &Endpoint) {
-    let address = &endpoint.address;
-    tables
-        .row(TableId::Candidates)
-        .time(seen.last.time_ns)
-        .capture(seen.last.capture)
-        .number(seen.last.frame)
-        .str(&seen.flow.community_id)
-        .display(seen.sender())
-        .display(seen.receiver())
-        .text(endpoint.from.as_deref())
-        .text(endpoint.to.as_deref())
-        .text((!endpoint.session.is_empty()).then_some(endpoint.session.as_str()))
-        .str(address.via)
-        .str(&address.kind)
-        .str(&address.host)
-        .number(address.port.map(u64::from))
-        .text(address.transport.as_deref())
-        .str(address.scope())
-        .text(address.related.as_deref())
-        .text(address.owner.as_deref());
 }
 
 fn append_command(tables: &mut Tables, seen: &Seen<'_>, command: &Command) {
@@ -181,17 +164,24 @@ fn stream_kind(kind: StreamKind, binding: Option<HttpBinding>) -> &'static str {
     }
 }
 
-fn append_login(tables: &mut Tables, seen: &Seen<'_>, login: &Login) {
+/// Appends a login of any protocol.
+pub(super) fn append_login(tables: &mut Tables, seen: &Seen<'_>, login: &Login, protocol: &str) {
     let secret = match &login.disclosure {
         Disclosure::Password(secret) | Disclosure::Token(secret) => Some(secret.as_str()),
         Disclosure::Guessable | Disclosure::Nothing => None,
     };
-    let secret =
-        Secret { mechanism: &login.mechanism, username: login.username.as_deref(), jid: login.jid.as_deref(), secret };
+    let secret = Secret {
+        protocol,
+        mechanism: &login.mechanism,
+        username: login.username.as_deref(),
+        jid: login.jid.as_deref(),
+        secret,
+    };
     append_secret(tables, seen, &secret, Some(login.outcome.name()), login.encrypted);
 }
 
 struct Secret<'a> {
+    protocol: &'a str,
     mechanism: &'a str,
     username: Option<&'a str>,
     jid: Option<&'a str>,
@@ -214,7 +204,7 @@ fn append_secret(
         .str(&seen.flow.community_id)
         .display(seen.sender())
         .display(seen.receiver())
-        .str("xmpp")
+        .str(secret.protocol)
         .str(secret.mechanism)
         .text(secret.username)
         .text(secret.jid)

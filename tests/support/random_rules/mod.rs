@@ -3,6 +3,7 @@
 //! The same seed always gives the same case. What depends on the clock is left out or made so slow (`1/day`) that no
 //! time passes for it. The tools refuse some rules that are made here; [`RandomCase::accepted`] finds and drops them.
 
+mod captured;
 pub mod coverage;
 mod dice;
 mod ipset;
@@ -104,6 +105,25 @@ pub fn case(seed: u64, wanted: Wanted) -> RandomCase {
     let mut dice = Dice::new(seed);
     let d = &mut dice;
     let v6 = d.chance(1, 3);
+    let (mut case, both) = around(d, seed, v6, wanted);
+    case.packets = packets::packets(d, (v6, both), case.settings.keep_checksums, wanted.packets);
+    case
+}
+
+/// Makes a case for some of the packets of a capture.
+pub fn case_for(seed: u64, wanted: Wanted, packets: &[OwnedPacket]) -> RandomCase {
+    let packets = captured::window(&mut Dice::new(seed), packets, wanted.packets);
+    let mut dice = Dice::at(seed, captured::scene(&packets));
+    let v6 = packets.iter().all(|packet| packet.ip.first().is_none_or(|first| first >> 4 == 6));
+    let (mut case, _) = around(&mut dice, seed, v6, wanted);
+    case.settings.keep_checksums = false;
+    case.vantage = captured::vantage(&mut dice, &packets, matches!(case.vantage, Vantage::Host { .. }));
+    case.packets = packets;
+    case
+}
+
+/// A case without packets; and whether its rules are for both families.
+fn around(d: &mut Dice, seed: u64, v6: bool, wanted: Wanted) -> (RandomCase, bool) {
     let with_sets = d.chance(1, 2);
     let host = wanted.host && d.chance(1, 6);
     let wanted = Wanted { host, ..wanted };
@@ -119,14 +139,15 @@ pub fn case(seed: u64, wanted: Wanted) -> RandomCase {
     let both = matches!(files.last(), Some(file) if file.kind == FileKind::NftScript);
     let settings =
         Settings { liberal: d.chance(1, 8), loose: !d.chance(1, 8), keep_checksums: d.chance(1, 8), per_packet: false };
-    RandomCase {
+    let case = RandomCase {
         seed,
         files,
         backend: if d.chance(1, 3) { Backend::Legacy } else { Backend::Nft },
         vantage: if host { Vantage::Host { local: local() } } else { Vantage::Gateway { inside: inside() } },
         settings,
-        packets: packets::packets(d, (v6, both), settings.keep_checksums, wanted.packets),
-    }
+        packets: Vec::new(),
+    };
+    (case, both)
 }
 
 /// Networks behind the inside interface.
@@ -152,6 +173,7 @@ impl RandomCase {
             backend: self.backend,
             vantage: self.vantage.clone(),
             interfaces: Interfaces::default(),
+            bridges: false,
             timing: Timing::Max,
             settings: self.settings,
         }

@@ -79,7 +79,7 @@ fn rule(d: &mut Dice, inet: bool, chain: &str, conncount: bool) -> String {
         parts.push(part);
     }
     if d.chance(1, 3) {
-        let statement = if d.chance(1, 3) { rarer::statement(d, chain) } else { statement(d, conncount) };
+        let statement = if d.chance(1, 3) { rarer::statement(d) } else { statement(d, conncount) };
         parts.push(statement);
     }
     let at = if d.chance(1, 6) { 0 } else { parts.len() };
@@ -196,7 +196,6 @@ fn expression(d: &mut Dice, inet: bool) -> String {
                 "ip6 hoplimit 64",
                 "ip6 nexthdr tcp",
                 "ip6 length > 60",
-                "ip6 flowlabel 0",
                 "exthdr hbh exists",
                 "exthdr frag exists",
                 "frag more-fragments 1",

@@ -4,9 +4,9 @@ use super::OwnedPacket;
 use super::dice::{Dice, WORDS};
 use super::talk::{ACK, FIN, PSH, RST, SYN, Talk, checksum, crc32c};
 
-const START_NS: i64 = 1_700_000_000_000_000_000;
+pub const START_NS: i64 = 1_700_000_000_000_000_000;
 /// So small that nothing that is measured in days or hours comes nearer.
-const STEP_NS: i64 = 20_000;
+pub const STEP_NS: i64 = 20_000;
 
 /// Packets of one family, or of both; with wrong checksums now and then if those are kept.
 pub fn packets(d: &mut Dice, (v6, both): (bool, bool), wrong_sums: bool, about: usize) -> Vec<OwnedPacket> {
@@ -26,7 +26,7 @@ pub fn packets(d: &mut Dice, (v6, both): (bool, bool), wrong_sums: bool, about: 
 }
 
 /// An Ethernet header from the same sender for all, as behind a router.
-fn link(ip: &[u8]) -> Vec<u8> {
+pub fn link(ip: &[u8]) -> Vec<u8> {
     let ether_type = if ip.first().is_some_and(|first| first >> 4 == 6) { [0x86, 0xdd] } else { [8, 0] };
     [&[2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 1][..], &ether_type].concat()
 }

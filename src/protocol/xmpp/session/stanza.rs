@@ -81,7 +81,7 @@ fn concern_of(namespace: &str) -> Option<Concern> {
         ns::JINGLE => Some(Concern::Jingle),
         ns::COMMANDS => Some(Concern::Command),
         ns::VERSION | ns::DISCO_INFO | ns::CAPS => Some(Concern::Software),
-        ns::BYTESTREAMS | ns::JINGLE_MESSAGE => Some(Concern::Signal),
+        ns::JINGLE_MESSAGE => Some(Concern::Signal),
         namespace if ns::EXTERNAL_SERVICES.contains(&namespace) => Some(Concern::Signal),
         _ => None,
     }
@@ -129,21 +129,20 @@ impl Session {
         };
         let id = head.id.map(value_of);
         meaning.add_head(around, to.as_deref());
-        sink.stanza(
-            seen,
-            &Stanza {
-                kind,
-                from: from.as_deref(),
-                to: to.as_deref(),
-                stanza_type: stanza_type.as_deref(),
-                id: id.as_deref(),
-                body: body.as_deref(),
-                children: namespaces,
-                bytes: element.len() as u64,
-                meaning,
-                leg: self.leg(from_client),
-            },
-        );
+        let stanza = Stanza {
+            kind,
+            from: from.as_deref(),
+            to: to.as_deref(),
+            stanza_type: stanza_type.as_deref(),
+            id: id.as_deref(),
+            body: body.as_deref(),
+            children: namespaces,
+            bytes: element.len() as u64,
+            meaning,
+            leg: self.leg(from_client),
+        };
+        sink.stanza(seen, &stanza);
+        self.sharing.on_stanza(&stanza, element, seen, sink);
         if !self.encrypted {
             self.first_stanza.get_or_insert(seen.first);
         }
@@ -168,8 +167,7 @@ impl Session {
                     offer.into_iter().for_each(|offer| sink.event(seen, Event::Xmpp(XmppEvent::Offer(offer))));
                 }
                 Concern::Jingle if is_set => {
-                    let offers = offer::read_jingle(child.whole, from, to);
-                    offers.into_iter().for_each(|offer| sink.event(seen, Event::Xmpp(XmppEvent::Offer(offer))));
+                    offer::read_jingle(child.whole, from, to, &mut |event| sink.event(seen, Event::Xmpp(event)));
                     on_signal(&child, from, to, seen, sink);
                 }
                 Concern::Signal => on_signal(&child, from, to, seen, sink),
@@ -364,7 +362,8 @@ fn on_ibb(
         sink.skipped("xmpp.limit", seen.last);
         return;
     }
-    let route = Route { seen, sid: &sid, from: head.from, to: head.to };
+    let spool = sink.spool().cloned();
+    let route = Route { seen, sid: &sid, from: head.from, to: head.to, spool: spool.as_ref() };
     match split_name(child.tag.name()).1 {
         "open" => sessions.open(route, head.id, told),
         "data" => {
@@ -384,7 +383,7 @@ fn on_signal(child: &Child<'_>, from: Option<&str>, to: Option<&str>, seen: &See
         sink.skipped("xmpp.limit", seen.last);
         return;
     }
-    if let Some(signal) = signal::read(child.whole, from, to) {
-        sink.event(seen, Event::Xmpp(XmppEvent::Signal(Box::new(signal))));
+    if let Some(event) = signal::read(child.whole, from, to) {
+        sink.event(seen, Event::Xmpp(event));
     }
 }

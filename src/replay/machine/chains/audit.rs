@@ -12,17 +12,20 @@
 //! A packet is asked at most once more by each rule of a chain, so the audit costs about what a packet costs that no
 //! rule decides about.
 
-use super::{Decision, MAX_DEPTH, Place, Ready, Rules, Walk, XtRule, decision_of_nft, decision_of_xt};
+use super::{Decision, MAX_DEPTH, Place, Ready, Rules, Walk, decision_of_nft, decision_of_xt};
 use crate::replay::nft::{Act, Said};
-use crate::replay::world::Answer;
-use crate::replay::xt::{Preparation, PreparedRule};
-use crate::ruleset::lint::{is_pure, only_judges};
-use crate::ruleset::model::{Body, ChainId, Policy, Rule, Ruleset, Table, Verdict};
+use crate::replay::xt;
+use crate::ruleset::lint::only_judges;
+use crate::ruleset::model::{Body, ChainId, Policy, Rule, Table, Verdict};
 use crate::ruleset::nft::{ElementData, Statement};
-use crate::ruleset::xt::{Match, RuleBody, Target};
+use crate::ruleset::xt::{Match, Target};
 
 /// Rules that a walk without one rule asks at most: jumps within jumps may multiply.
 const MOST_ASKED: u32 = 20_000;
+
+/// Questions to rules that counted nothing, for a whole replay: long blocklists behind an early rule would take longer
+/// than the replay itself.
+const MOST_QUESTIONS: u64 = 1 << 31;
 
 /// What the packets say of a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -43,6 +46,7 @@ pub(super) struct Audit {
     chains: Vec<Watched>,
     /// Chains whose rules have been asked about the packet at hand.
     visited: Vec<bool>,
+    questions: u64,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -103,7 +107,7 @@ impl Audit {
             jumps: (0u32..).zip(&chain.rules).filter(|(_, rule)| may_jump(table, rule)).map(|(at, _)| at).collect(),
         });
         let chains: Vec<Watched> = watched.collect();
-        Self { first, rules: all.map(tally).collect(), visited: vec![false; chains.len()], chains }
+        Self { first, rules: all.map(tally).collect(), visited: vec![false; chains.len()], chains, questions: 0 }
     }
 
     /// What came of a rule, by its number in the ruleset.
@@ -113,31 +117,20 @@ impl Audit {
         Some(Audited { needless, taken: (tally.taken > 0).then_some((tally.taken, tally.taker)) })
     }
 
+    /// So much was asked that the numbers of packets that others took are too low.
+    pub fn is_cut_short(&self) -> bool {
+        self.questions >= MOST_QUESTIONS
+    }
+
     fn tally(&mut self, rule: u32) -> Option<&mut Tally> {
         self.rules.get_mut(rule.checked_sub(self.first)? as usize)
     }
 }
 
-/// The conditions of an iptables rule up to the first that remembers being asked; `None` if none does.
-pub(super) fn prefix(body: &RuleBody, with: &mut Preparation<'_>) -> Option<PreparedRule> {
-    let leaves_none = |one: &Match| is_pure(one) && !counts_in_a_set(one, with.ruleset);
-    let pure = body.matches.iter().position(|one| !leaves_none(one))?;
-    let matches = body.matches.iter().take(pure).cloned().collect();
-    Some(PreparedRule::new(&RuleBody { head: body.head.clone(), matches, target: Target::None }, with))
-}
-
-/// `-m set` adds to the counters of the entry that it finds.
-fn counts_in_a_set(one: &Match, ruleset: &Ruleset) -> bool {
-    let Match::Set(set) = one else { return false };
-    !(set.no_update_counters && set.no_update_subcounters) && ruleset.ipsets.iter().any(|one| one.counters)
-}
-
 /// The rule does more than judge and count.
-pub(super) fn acts(rule: &Rule) -> bool {
+fn acts(rule: &Rule) -> bool {
     match &rule.body {
-        Body::Xt(body) => {
-            !matches!(body.target, Target::None | Target::Verdict(_) | Target::Chain { .. } | Target::Reject { .. })
-        }
+        Body::Xt(body) => xt::acts(body),
         Body::Nft(statements) => statements.iter().any(|one| matches!(one, Statement::Log | Statement::Dup)),
     }
 }
@@ -251,6 +244,9 @@ impl Walk<'_, '_, '_> {
 
     /// Asks the rules further on that have counted nothing so far.
     fn ask_the_untouched(&mut self, audit: &mut Audit, table: &mut Ready, at: Place, stack: &[Place], taker: u32) {
+        if audit.is_cut_short() {
+            return;
+        }
         audit.visited.fill(false);
         let mut waiting: Vec<Place> = stack.iter().copied().chain([at]).collect();
         while let Some(place) = waiting.pop() {
@@ -258,6 +254,7 @@ impl Walk<'_, '_, '_> {
             let first = chain.first;
             let Some(watched) = audit.chains.get_mut(place.chain.0 as usize) else { continue };
             let mut open = std::mem::take(&mut watched.open);
+            audit.questions += open.len() as u64;
             open.retain(|rule| self.count_of(&table.rules, place.chain, *rule, first) == 0);
             for &rule in open.iter().filter(|rule| **rule >= place.rule) {
                 let asked = self.ask(&mut table.rules, Place { chain: place.chain, rule });
@@ -292,10 +289,12 @@ impl Walk<'_, '_, '_> {
     /// What a rule would say about the packet.
     fn ask(&mut self, rules: &mut Rules, at: Place) -> Asked {
         match rules {
-            Rules::Xt(chains) => {
-                let rule = chains.get_mut(at.chain.0 as usize).and_then(|chain| chain.get_mut(at.rule as usize));
-                rule.map_or(Asked::No, |rule| self.ask_xt(rule))
-            }
+            Rules::Xt(table) => match table.ask(at.chain, at.rule, self.skb, self.context, self.world) {
+                xt::Said::No => Asked::No,
+                xt::Said::Decides(act) => Asked::Decides(decision_of_xt(act)),
+                xt::Said::Acts => Asked::Acts,
+                xt::Said::Unknown => Asked::Unknown,
+            },
             Rules::Nft(table) => {
                 let mut asked = Asked::No;
                 table.ask(at.chain, [at.rule], (self.skb, self.context, self.world), |_, said| {
@@ -309,19 +308,6 @@ impl Walk<'_, '_, '_> {
                 });
                 asked
             }
-        }
-    }
-
-    fn ask_xt(&mut self, rule: &mut XtRule) -> Asked {
-        if let Some(prefix) = &mut rule.prefix {
-            let no = prefix.matches(self.skb, self.context, self.world) == Answer::No;
-            return if no { Asked::No } else { Asked::Unknown };
-        }
-        match rule.rule.matches(self.skb, self.context, self.world) {
-            Answer::No => Asked::No,
-            Answer::HotDrop => Asked::Unknown,
-            Answer::Yes if rule.acts => Asked::Acts,
-            Answer::Yes => Asked::Decides(decision_of_xt(rule.rule.act(self.skb, self.context, self.world))),
         }
     }
 }

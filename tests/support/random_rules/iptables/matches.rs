@@ -1,6 +1,6 @@
 //! Random match extensions.
 
-use super::super::dice::{Dice, WORDS, address, network, port, ports};
+use super::super::dice::{Dice, address, network, port, ports, word};
 use super::super::ipset::SETS;
 use super::Place;
 
@@ -191,7 +191,7 @@ pub fn any(d: &mut Dice, place: Place) -> String {
 }
 
 fn string(d: &mut Dice) -> String {
-    let word = d.pick(&WORDS);
+    let word = word(d);
     let pattern = if d.chance(1, 4) {
         let hex: Vec<String> = word.bytes().map(|byte| format!("{byte:02x}")).collect();
         format!("--hex-string \"|{}|{}\"", hex.join(" "), d.pick(&["", "a", "b"]))

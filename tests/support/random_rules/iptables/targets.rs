@@ -74,9 +74,6 @@ fn mangle(d: &mut Dice, place: Place, protocol: &str) -> String {
         3 if matches!(place.chain, "FORWARD" | "OUTPUT" | "POSTROUTING") => " -j CLASSIFY --set-class 1:2".to_owned(),
         4 if protocol == "tcp" => " -j TCPOPTSTRIP --strip-options timestamp,mss".to_owned(),
         5 if protocol == "tcp" && !place.v6 => " -j ECN --ecn-tcp-remove".to_owned(),
-        6 if place.chain == "PREROUTING" => {
-            format!(" -j TEE --gateway {}", if place.v6 { "2001:db8:2::77" } else { "198.18.0.77" })
-        }
         6 if protocol == "udp" => " -j CHECKSUM --checksum-fill".to_owned(),
         _ => format!(" -j MARK --set-mark {}", d.range(1, 3)),
     }
@@ -84,14 +81,14 @@ fn mangle(d: &mut Dice, place: Place, protocol: &str) -> String {
 
 /// Only what has one outcome: no ranges of addresses or ports.
 fn nat(d: &mut Dice, place: Place, protocol: &str) -> String {
-    let address = address(d, place.v6);
+    let address = target_of(d, place.v6, place.chain);
     let ports = matches!(protocol, "tcp" | "udp");
     match place.chain {
         "PREROUTING" | "OUTPUT" => match d.below(4) {
             0 => format!(" -j DNAT --to-destination {address}"),
             1 if ports && !place.v6 => format!(" -j DNAT --to-destination {address}:{}", port(d)),
             // What is redirected to a gateway itself is answered by its own stack, and those answers are counted.
-            2 if ports && place.host => format!(" -j REDIRECT --to-ports {}", port(d)),
+            2 if ports && place.host && place.chain != "OUTPUT" => format!(" -j REDIRECT --to-ports {}", port(d)),
             _ => String::new(),
         },
         "POSTROUTING" => match d.below(4) {
@@ -119,4 +116,14 @@ fn map_or_add(d: &mut Dice, place: Place) -> String {
     }
     let (name, flags) = d.pick(&[("netport", "src,dst"), ("three", "src,dst,dst"), ("addr", "dst")]);
     format!(" -j SET --{}-set {name} {flags}{}", d.pick(&["add", "del", "add"]), d.pick(&["", " --exist"]))
+}
+
+/// What a host sends to itself comes in again by `lo`: that is not modelled.
+fn target_of(d: &mut Dice, v6: bool, chain: &str) -> String {
+    loop {
+        let address = address(d, v6);
+        if chain != "OUTPUT" || !super::super::local().contains(&address.parse().unwrap()) {
+            return address;
+        }
+    }
 }
