@@ -93,8 +93,11 @@ impl Collector {
             for (what, (times, stamp)) in &output.skipped {
                 note_skipped(&mut self.skipped, what, *times, *stamp);
             }
-            self.findings.extend(output.findings.drain(..));
         }
+        // Of findings that say the same the earliest counts, whatever its shard.
+        let mut found: Vec<Finding> = outputs.iter_mut().flat_map(|output| output.findings.drain(..)).collect();
+        found.sort_by_key(|finding| (finding.time_ns, finding.capture, finding.frames.first().copied()));
+        self.findings.extend(found.into_iter());
         self.write(outputs)
     }
 
@@ -151,6 +154,13 @@ impl Collector {
                 told.append(&mut self.desk.output.records);
             }
             self.detect(&told, &mut found);
+        }
+        // Stanzas that joins reported are watched here.
+        self.desk.drain_watches();
+        for record in std::mem::take(&mut self.desk.output.records) {
+            for detector in &mut self.detectors {
+                detector.on_record(&record, &mut found);
+            }
         }
         self.findings.extend(found.into_iter());
         self.desk.take_output(None)

@@ -69,11 +69,11 @@ impl Output {
 /// Takes reports; one a shard, and one for what is read after the shards.
 pub struct Desk {
     watches: Vec<Box<dyn StanzaWatch>>,
-    contacts: Contacts,
     spool: Option<FileSpool>,
     /// Keys that are known so far, and sessions that were opened with them.
     keys: Arc<Keys>,
     sessions: Sessions,
+    contacts: Contacts,
     /// What was reported since it was last taken.
     pub output: Output,
 }
@@ -81,13 +81,12 @@ pub struct Desk {
 impl Desk {
     /// A desk to which nothing was reported. `tables` is the pattern for its rows; files go to `spool`.
     pub fn new(settings: &Settings, tables: &Tables, spool: Option<FileSpool>) -> Self {
-        let (keys, sessions) = Default::default();
         Self {
             watches: stanza_watches(settings),
-            contacts: Contacts::default(),
             spool,
-            keys,
-            sessions,
+            keys: Arc::default(),
+            sessions: Sessions::default(),
+            contacts: Contacts::default(),
             output: Output::new(tables),
         }
     }
@@ -99,6 +98,7 @@ impl Desk {
 
     /// What was reported since the last call. `spare` is a cleared output to write into next.
     pub fn take_output(&mut self, spare: Option<Output>) -> Output {
+        self.drain_watches();
         let empty = spare.unwrap_or_else(|| Output::new(&self.output.tables));
         std::mem::replace(&mut self.output, empty)
     }
@@ -106,6 +106,15 @@ impl Desk {
     /// Who talked to whom, over all that was reported.
     pub fn take_contacts(&mut self) -> Contacts {
         std::mem::take(&mut self.contacts)
+    }
+}
+
+impl Desk {
+    /// Lets the watches tell what detectors are to judge.
+    pub fn drain_watches(&mut self) {
+        for watch in &mut self.watches {
+            watch.drain(&mut self.output.records);
+        }
     }
 }
 

@@ -201,7 +201,7 @@ mod tests {
     use super::*;
     use crate::detect::scene::{dialback, flow, login, record, settings, stamp};
     use crate::evidence::Direction;
-    use crate::protocol::xmpp::{Disclosure, Outcome, StanzaKind};
+    use crate::protocol::xmpp::{Disclosure, Leg, Outcome, StanzaKind};
 
     const LAB: &str = "
         [site]
@@ -230,7 +230,8 @@ mod tests {
             children: "",
             bytes: 100,
             meaning: Default::default(),
-            leg: Default::default(),
+            leg: Leg::Sent,
+            oob: None,
         };
         let mut out = Vec::new();
         watch.on_stanza(&seen, &stanza, &mut out);

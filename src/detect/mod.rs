@@ -7,18 +7,25 @@ pub mod admin;
 pub mod bruteforce;
 pub mod cookie;
 pub mod credential;
+pub mod defect;
 pub mod dns;
 pub mod epmd;
 pub mod erlang;
 pub mod federation;
 pub mod filter;
 pub mod finding;
+pub mod flood;
 pub mod jid;
 pub mod kinds;
+pub mod link;
+pub mod oversized;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)] // tests
 mod scene;
+pub mod spim;
+pub mod starttls;
 mod title;
+pub mod tls;
 pub mod transfer;
 pub mod xmpp_stream;
 
@@ -66,6 +73,13 @@ pub fn detectors(settings: &Settings) -> Vec<Box<dyn Detector>> {
         Box::new(federation::DialbackOnly::default()),
         Box::new(admin::AdminCommands::default()),
         Box::new(transfer::Transfers::new(settings)),
+        Box::new(defect::Defects),
+        Box::new(oversized::RefusedStanzas),
+        Box::new(flood::Floods::new(settings)),
+        Box::new(spim::Mailings::new(settings)),
+        Box::new(tls::WeakTls),
+        Box::new(tls::Certificates::default()),
+        Box::new(starttls::StrippedStarttls::default()),
     ]
 }
 
@@ -78,11 +92,20 @@ pub trait StanzaWatch: Send {
         stanza: &crate::protocol::xmpp::Stanza<'_>,
         out: &mut Vec<Finding>,
     );
+
+    /// What detectors are to judge together with what other shards saw; asked for after each batch.
+    fn drain(&mut self, _records: &mut Vec<Record>) {}
 }
 
 /// Every stanza watch, in a fixed order.
 pub fn stanza_watches(settings: &Settings) -> Vec<Box<dyn StanzaWatch>> {
-    let mut watches: Vec<Box<dyn StanzaWatch>> = vec![Box::new(cookie::CookieInStanza::default())];
+    let mut watches: Vec<Box<dyn StanzaWatch>> = vec![
+        Box::new(cookie::CookieInStanza::default()),
+        Box::new(oversized::OversizedStanzas::new(settings)),
+        Box::new(flood::FloodWatch::new(settings)),
+        Box::new(spim::SpimWatch::new(settings)),
+        Box::new(link::MaliciousLinks::new(settings)),
+    ];
     if let Some(contacts) = jid::Contacts::new(settings) {
         watches.push(Box::new(contacts));
     }
@@ -92,5 +115,5 @@ pub fn stanza_watches(settings: &Settings) -> Vec<Box<dyn StanzaWatch>> {
 /// What tells findings of watches that say the same of the same pair; of those with equal keys the earliest counts.
 /// `None` for findings that stand for themselves.
 pub fn join_key(finding: &Finding) -> Option<String> {
-    jid::join_key(finding)
+    jid::join_key(finding).or_else(|| oversized::join_key(finding)).or_else(|| link::join_key(finding))
 }

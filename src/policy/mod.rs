@@ -6,6 +6,7 @@
 
 mod error;
 mod jid_patterns;
+mod link_pattern;
 mod network;
 mod read;
 mod sections;
@@ -13,6 +14,7 @@ mod services;
 
 pub use error::{PolicyError, Problem};
 pub use jid_patterns::JidPatterns;
+pub use link_pattern::LinkPattern;
 pub use network::Network;
 pub use services::{PortRange, Service, Services, Transports};
 
@@ -111,6 +113,8 @@ pub struct Xmpp {
     pub recipients_per_minute: u64,
     /// Texts that give spam away.
     pub signatures: Vec<Signature>,
+    /// Where no message may link to.
+    pub denied_links: Vec<LinkPattern>,
 }
 
 impl Default for Xmpp {
@@ -125,6 +129,7 @@ impl Default for Xmpp {
             stanzas_per_minute: DEFAULT_STANZAS_PER_MINUTE,
             recipients_per_minute: DEFAULT_RECIPIENTS_PER_MINUTE,
             signatures: Vec::new(),
+            denied_links: Vec::new(),
         }
     }
 }

@@ -3,8 +3,8 @@
 use super::error::PolicyError;
 use super::read::{Fields, Report, kind_of, nearest_known, positive};
 use super::{
-    Dns, Erlang, Federation, JidPatterns, Limits, Network, Policy, PortRange, Service, Services, Signature, Site,
-    Transfers, Transports, Xmpp,
+    Dns, Erlang, Federation, JidPatterns, Limits, LinkPattern, Network, Policy, PortRange, Service, Services,
+    Signature, Site, Transfers, Transports, Xmpp,
 };
 use crate::protocol::xmpp::jid;
 use std::ops::Range;
@@ -26,6 +26,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
             "stanzas_per_minute",
             "recipients_per_minute",
             "signatures",
+            "denied_links",
         ],
     ),
     ("transfers", &["allow", "max_bytes", "denied_extensions", "from", "to"]),
@@ -58,6 +59,7 @@ const TRANSFER_METHODS: &[&str] = &[
 const NETWORK: &str = "an address or a network such as \"10.0.0.0/8\"";
 const DOMAIN: &str = "a domain such as \"alpha.test\"";
 const JID_PATTERN: &str = "a JID pattern such as \"*@spam.example\"";
+const LINK: &str = "a host such as \"evil.example\", or one with a path";
 const PORTS: &str = "a port such as 5222, or a range such as \"4370-4375\"";
 
 /// A signature compiles to at most this much: one of a few lines takes a tenth.
@@ -158,6 +160,7 @@ fn xmpp(fields: &Fields<'_, '_>, report: &mut Report<'_>) -> Xmpp {
         stanzas_per_minute: fields.count("stanzas_per_minute", report).unwrap_or(defaults.stanzas_per_minute),
         recipients_per_minute: fields.count("recipients_per_minute", report).unwrap_or(defaults.recipients_per_minute),
         signatures: signatures(fields, report),
+        denied_links: fields.texts("denied_links", LINK, report, LinkPattern::parse).unwrap_or_default(),
     }
 }
 

@@ -57,7 +57,7 @@ tables! {
         "kind": Text, "client": Text, "server": Text, "domain": Text, "from_domain": Text, "jid": Text, "stream_id": Text,
         "tls": Text, "tls_version": Text, "compression": Text, "offered_starttls": Flag,
         "mechanism": Text, "outcome": Text, "stanzas_out": Number, "stanzas_in": Number, "error": Text,
-        "software": Text, "resumable": Text, "resumes": Text, "ended": Text,
+        "software": Text, "resumable": Text, "resumes": Text, "ended": Text, "required_starttls": Flag,
     ]
     /// Sessions of clients and components: one stream, or several that were resumed one after another.
     Sessions = "sessions" [
@@ -134,7 +134,7 @@ tables! {
     Tls = "tls" [
         "time": Time, "capture": Text, "first_frame": Number, "flow": Text, "src": Text, "dst": Text, "version": Text,
         "cipher": Text, "sni": Text, "alpn": Text, "subject": Text, "issuer": Text, "not_before": Text, "not_after": Text,
-        "via_starttls": Flag,
+        "via_starttls": Flag, "ja4": Text, "names": Text,
     ]
     /// HTTP exchanges.
     Http = "http" [

@@ -60,7 +60,8 @@ mod tests {
             children: "",
             bytes: 100,
             meaning: Default::default(),
-            leg: Default::default(),
+            leg: crate::protocol::xmpp::Leg::Sent,
+            oob: None,
         };
         let mut out = Vec::new();
         CookieInStanza::default().on_stanza(&seen, &stanza, &mut out);

@@ -4,6 +4,7 @@
 //! them. Here these are joined: [`ibb`] and [`socks5`] with [`offers`], [`web`] with slots and links, and all of them
 //! with who sits at an address ([`parties`]). What comes out of each is a [`moved`] file, and the findings that it is.
 
+mod address;
 mod ibb;
 mod inline;
 mod moved;

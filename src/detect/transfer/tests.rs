@@ -242,6 +242,9 @@ mod other_ways {
             resumable: None,
             resumes: None,
             ended: None,
+            login_offered: false,
+            refused_starttls: false,
+            required_starttls: false,
         };
         record(orig, SERVER, 1000, Event::Xmpp(XmppEvent::Stream(Box::new(summary))))
     }

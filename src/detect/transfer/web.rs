@@ -5,13 +5,13 @@
 //! and an exchange belong together if authority and path agree, or a path that cannot be guessed: names and schemes
 //! change where a proxy stands before the server.
 
+use super::address::{Address, file_name_of};
 use super::moved::Moved;
 use super::parties::Parties;
 use crate::evidence::Sighting;
 use crate::protocol::content::{FileContent, exposure};
 use crate::protocol::http::{HttpExchange, HttpMessage};
 use crate::protocol::xmpp::{FileLink, UploadSlot};
-use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 
 /// Exchanges held for what tells of them.
@@ -49,13 +49,6 @@ struct Exchange {
     is_encoded: bool,
     start_ns: i64,
     end_ns: i64,
-}
-
-/// Authority without a port that the scheme implies, path and query.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Address {
-    authority: String,
-    path: String,
 }
 
 /// What a stanza tells of an address.
@@ -228,7 +221,9 @@ impl Exchange {
         let client = Some(self.at.sender());
         moved.addresses = if self.put { (client, None) } else { (None, client) };
         moved.more.push(("request", if self.put { "PUT" } else { "GET" }.into()));
-        moved.more.push(("url", format!("{}{}", self.address.authority, self.address.path).into()));
+        // A query may hold secrets, and tells nothing of the file.
+        let path = self.address.path.split('?').next().unwrap_or_default();
+        moved.more.push(("url", format!("{}{path}", self.address.authority).into()));
         if let Some(status) = self.status.filter(|status| !(200..300).contains(status)) {
             moved.more.push(("status", u64::from(status).into()));
         }
@@ -279,102 +274,4 @@ fn is_document(media_type: &str) -> bool {
 fn media_type(message: &HttpMessage) -> Option<String> {
     let value = message.header("content-type")?;
     Some(value.split(';').next().unwrap_or(value).trim().to_ascii_lowercase())
-}
-
-/// `filename` of Content-Disposition (RFC 6266), quoted or not.
-fn file_name_of(disposition: &str) -> Option<String> {
-    let parameter = |name: &str| {
-        disposition.split(';').skip(1).find_map(|part| {
-            let (found, value) = part.trim().split_once('=')?;
-            found.trim().eq_ignore_ascii_case(name).then(|| value.trim().trim_matches('"').to_owned())
-        })
-    };
-    let extended =
-        parameter("filename*").and_then(|value| Some(percent_decoded(value.splitn(3, '\'').nth(2)?).into_owned()));
-    extended.or_else(|| parameter("filename")).filter(|name| !name.is_empty())
-}
-
-impl Address {
-    /// The address of a link; `aesgcm` (XEP-0454) stands for HTTPS.
-    fn of_url(url: &str) -> Option<Self> {
-        let (scheme, rest) = url.split_once("://")?;
-        let scheme = scheme.to_ascii_lowercase();
-        if !matches!(scheme.as_str(), "http" | "https" | "aesgcm") {
-            return None;
-        }
-        let rest = rest.split('#').next().unwrap_or(rest);
-        let end = rest.find(['/', '?']).unwrap_or(rest.len());
-        let (authority, path) = rest.split_at_checked(end)?;
-        let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-        Some(Self::new(authority, path, scheme != "http"))
-    }
-
-    /// The address of a request (RFC 9112, 3.2).
-    fn of_target(target: &str, host: &str, tls: bool) -> Self {
-        match Self::of_url(target) {
-            Some(address) => address,
-            None => Self::new(host, target, tls),
-        }
-    }
-
-    fn new(authority: &str, path: &str, tls: bool) -> Self {
-        let port = if tls { ":443" } else { ":80" };
-        let authority = authority.trim().to_ascii_lowercase();
-        let authority = authority.strip_suffix(port).map_or(authority.clone(), str::to_owned);
-        let path = percent_decoded(path).into_owned();
-        Self { authority, path: if path.starts_with('/') { path } else { format!("/{path}") } }
-    }
-
-    fn file_name(&self) -> Option<String> {
-        let path = self.path.split('?').next().unwrap_or_default();
-        let name = path.rsplit('/').next().unwrap_or_default();
-        (!name.is_empty()).then(|| name.to_owned())
-    }
-}
-
-/// Bytes for their `%` signs, as far as they make UTF-8.
-fn percent_decoded(text: &str) -> Cow<'_, str> {
-    if !text.contains('%') {
-        return Cow::Borrowed(text);
-    }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((byte, after)) = rest.split_first() {
-        let digits = after.first_chunk::<2>().filter(|_| *byte == b'%');
-        let digits = digits.and_then(|digits| std::str::from_utf8(digits).ok()).filter(|digits| !digits.contains('+'));
-        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(decoded) => {
-                bytes.push(decoded);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            None => {
-                bytes.push(*byte);
-                rest = after;
-            }
-        }
-    }
-    Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::expect_used)] // tests
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_agree_however_they_are_written() {
-        let link = Address::of_url("https://Files.test:443/a%20b/c.png#x").unwrap();
-        assert_eq!(link, Address::of_target("/a b/c.png", "files.test", true));
-        assert_eq!(link.file_name().as_deref(), Some("c.png"));
-        assert_eq!(Address::of_url("http://u:p@a.test:5280").unwrap(), Address::of_target("/", "a.test:5280", false));
-        assert_eq!(Address::of_url("ftp://a.test/x"), None);
-        assert_eq!(percent_decoded("%zz%4"), "%zz%4");
-    }
-
-    #[test]
-    fn dispositions_name_files() {
-        assert_eq!(file_name_of("attachment; filename=\"a b.txt\"").as_deref(), Some("a b.txt"));
-        assert_eq!(file_name_of("attachment; filename=x; filename*=UTF-8''%c3%a4").as_deref(), Some("\u{e4}"));
-        assert_eq!(file_name_of("inline"), None);
-    }
 }

@@ -15,6 +15,8 @@ const MAX_NAMES: usize = 128;
 const MAX_NAME_CHARS: usize = 1024;
 /// Type of an alternative name that holds a JID (RFC 6120, 13.7.1.4).
 const XMPP_ADDR: &str = "1.3.6.1.5.5.7.8.5";
+/// Type of one that holds a service and a domain, such as `_xmpp-client.alpha.test` (RFC 4985).
+const SRV_NAME: &str = "1.3.6.1.5.5.7.8.7";
 
 /// Reads the certificates of a chain, the sender's own first.
 pub(super) fn read_chain<'a>(chain: impl Iterator<Item = &'a [u8]>) -> Vec<Certificate> {
@@ -50,7 +52,9 @@ fn name_text(name: &GeneralName<'_>) -> Option<String> {
         GeneralName::DNSName(name) => Some(clean(&name.to_ascii_lowercase())),
         GeneralName::RFC822Name(name) | GeneralName::URI(name) => Some(clean(name)),
         GeneralName::IPAddress(bytes) => address_text(bytes),
-        GeneralName::OtherName(kind, value) if kind.to_id_string() == XMPP_ADDR => jid_text(value),
+        GeneralName::OtherName(kind, value) if [XMPP_ADDR, SRV_NAME].contains(&kind.to_id_string().as_str()) => {
+            short_text(value)
+        }
         _ => None,
     }
 }
@@ -64,10 +68,12 @@ fn address_text(bytes: &[u8]) -> Option<String> {
     Some(address.to_string())
 }
 
-/// A UTF8String, in its explicit tag or bare; JIDs in certificates are shorter than 128 bytes.
-fn jid_text(value: &[u8]) -> Option<String> {
+/// A UTF8String or IA5String, in its explicit tag or bare; JIDs in certificates are shorter than 128 bytes.
+fn short_text(value: &[u8]) -> Option<String> {
     let text = match value {
-        [0xa0, _, 0x0c, length, text @ ..] | [0x0c, length, text @ ..] => text.get(..usize::from(*length))?,
+        [0xa0, _, 0x0c | 0x16, length, text @ ..] | [0x0c | 0x16, length, text @ ..] => {
+            text.get(..usize::from(*length))?
+        }
         _ => return None,
     };
     std::str::from_utf8(text).ok().map(clean)

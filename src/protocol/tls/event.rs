@@ -37,6 +37,8 @@ pub struct TlsHandshake {
     pub client_certificate_wanted: bool,
     /// Alert that ended the handshake, in clear: level and description (RFC 8446, 6).
     pub alert: Option<(u8, u8)>,
+    /// JA4 of the client's first hello.
+    pub ja4: Option<String>,
     /// TLS followed STARTTLS.
     pub via_starttls: bool,
     /// Frame that completed the client's hello.

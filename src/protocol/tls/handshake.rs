@@ -2,6 +2,7 @@
 
 use super::certificate;
 use super::event::{Certificate, TlsHandshake, TlsVersion};
+use super::ja4;
 use crate::evidence::{Direction, Stamp};
 use tls_parser::{TlsExtension, TlsMessageHandshake};
 
@@ -124,7 +125,14 @@ fn read_client_hello(message: &[u8], stamp: Stamp, told: &mut TlsHandshake) -> S
     let mut offered = TlsVersion(hello.version.0);
     let ciphers = hello.ciphers.iter().map(|suite| suite.0).filter(|suite| !is_grease(*suite));
     told.offered_ciphers = ciphers.take(MAX_OFFERS).collect();
+    let (mut kinds, mut signatures, mut first_alpn) = (Vec::new(), Vec::new(), None);
     for (kind, content) in extensions(hello.ext.unwrap_or_default()) {
+        kinds.push(kind);
+        match kind {
+            13 => signatures = numbers(content.get(2..).unwrap_or_default()),
+            16 => first_alpn = first_protocol(content),
+            _ => {}
+        }
         match kind {
             0 => told.sni = server_name(content).or(told.sni.take()),
             16 => told.offered_alpn = protocols(content),
@@ -133,7 +141,23 @@ fn read_client_hello(message: &[u8], stamp: Stamp, told: &mut TlsHandshake) -> S
         }
     }
     told.offered_version = Some(offered);
+    if told.ja4.is_none() {
+        let suites = hello.ciphers.iter().map(|suite| suite.0).collect();
+        let hello = ja4::Hello { version: offered, suites, extensions: kinds, alpn: first_alpn, signatures };
+        told.ja4 = Some(ja4::fingerprint(&hello));
+    }
     Step::More
+}
+
+/// Numbers of two bytes.
+fn numbers(list: &[u8]) -> Vec<u16> {
+    list.chunks_exact(2).filter_map(|pair| pair.first_chunk::<2>().map(|pair| u16::from_be_bytes(*pair))).collect()
+}
+
+/// The first of a client's application protocols, as on the wire.
+fn first_protocol(content: &[u8]) -> Option<&[u8]> {
+    let (length, rest) = content.get(2..)?.split_first()?;
+    rest.get(..usize::from(*length))
 }
 
 fn read_server_hello(message: &[u8], stamp: Stamp, told: &mut TlsHandshake) -> Step {
@@ -253,7 +277,7 @@ fn highest_version(content: &[u8]) -> Option<TlsVersion> {
 }
 
 /// Values that mean nothing and keep servers tolerant (RFC 8701): 0x0a0a, 0x1a1a, and so on.
-fn is_grease(value: u16) -> bool {
+pub(super) fn is_grease(value: u16) -> bool {
     let [high, low] = value.to_be_bytes();
     high == low && high & 0xf == 0xa
 }

@@ -20,6 +20,7 @@ mod cipher;
 pub mod event;
 mod handshake;
 mod inside;
+mod ja4;
 mod keys;
 mod lane;
 mod open;
@@ -48,8 +49,11 @@ const MAX_EARLY_BYTES: usize = 256 * 1024;
 /// Description of the alert that ends a connection in good order.
 const CLOSE_NOTIFY: u8 = 0;
 
-/// Tells whether a stream begins with a TLS hello.
+/// Tells whether a stream begins with a TLS hello, or amid TLS.
 pub fn probe(opening: &Opening<'_>) -> Probe {
+    if record::is_application_data(opening.from_orig) || record::is_application_data(opening.from_resp) {
+        return Probe::Yes;
+    }
     match (probe_hello(opening.from_orig), probe_hello(opening.from_resp)) {
         (Probe::No, _) | (_, Probe::No) => Probe::No,
         (Probe::Yes, _) | (_, Probe::Yes) => Probe::Yes,
@@ -168,6 +172,8 @@ enum Progress {
     Encrypted,
     /// The same, and why it is not opened.
     Closed(Closed),
+    /// The capture begins behind the handshake.
+    Amid,
     Defective,
 }
 
@@ -246,6 +252,10 @@ impl TlsDecoder {
                 Ok(Some((Progress::Encrypted, _))) => return self.close(chunk.flow, sink),
                 Ok(Some((Progress::Closed(why), _))) => {
                     sink.skipped(why.name(), chunk.stamp);
+                    return self.close(chunk.flow, sink);
+                }
+                Ok(Some((Progress::Amid, _))) => {
+                    sink.skipped("tls.midstream", chunk.stamp);
                     return self.close(chunk.flow, sink);
                 }
                 Ok(Some((Progress::Defective, _))) | Err(record::NotARecord) => {
@@ -455,6 +465,10 @@ impl TlsDecoder {
                 Ok(()) => Progress::Encrypted,
                 Err(why) => Progress::Closed(why),
             };
+        }
+        // No hello at all: without its random nothing leads to the keys.
+        if self.frames.is_none() && record.content_type == content::APPLICATION_DATA {
+            return Progress::Amid;
         }
         self.early_bytes = self.early_bytes.saturating_add(record.body.len());
         if self.early_bytes > MAX_EARLY_BYTES { Progress::Encrypted } else { Progress::More }

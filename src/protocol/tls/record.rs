@@ -1,6 +1,8 @@
 //! The record layer of one direction (RFC 8446, 5.1; the same in all versions since SSL 3.0): stream bytes in, whole
 //! records out. A decrypting layer stands between this and [`super::handshake`].
 
+use std::cell::Cell;
+
 /// Longest record body: 2^14 bytes and what encryption may add (RFC 5246, 6.2.3).
 pub(super) const MAX_BODY: usize = (1 << 14) + 2048;
 const HEADER_BYTES: usize = 5;
@@ -57,6 +59,16 @@ pub(super) enum Candidate<'a> {
     Cut(usize),
 }
 
+/// Whether bytes begin with a record of application data.
+pub(super) fn is_application_data(bytes: &[u8]) -> bool {
+    /// The shortest has a byte and its tag.
+    const SHORTEST: usize = 17;
+    bytes.first_chunk::<HEADER_BYTES>().is_some_and(|header| {
+        matches!(header, [content::APPLICATION_DATA, 3, 1..=3, ..])
+            && body_length(*header).is_ok_and(|length| length >= SHORTEST)
+    })
+}
+
 /// How many records may lie in so many bytes that are missing.
 pub(super) fn window(lost_bytes: u64) -> u64 {
     /// Shorter ones hold nothing: a header, a tag, and a byte.
@@ -91,6 +103,11 @@ pub(super) fn find(bytes: &[u8], from: usize) -> Candidate<'_> {
         }
     }
     Candidate::Cut(bytes.len())
+}
+
+thread_local! {
+    /// The buffer of the last record that was put together: a quiet conversation holds none, a busy one allocates none.
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 /// Cuts a stream into records. Holds at most one record, but for bytes behind a gap.
@@ -153,14 +170,18 @@ impl RecordReader {
         if self.pending.len() < whole {
             return Ok(None);
         }
-        let body = self.pending.get(HEADER_BYTES..).unwrap_or_default();
-        let answer = read(Record::new(header, body));
-        self.pending.clear();
+        let mut pending = std::mem::take(&mut self.pending);
+        let answer = read(Record::new(header, pending.get(HEADER_BYTES..).unwrap_or_default()));
+        pending.clear();
+        SPARE.set(pending);
         Ok(Some((answer, rest)))
     }
 
     /// Moves bytes into `pending` until it holds `whole`.
     fn fill<'a>(&mut self, whole: usize, data: &'a [u8]) -> &'a [u8] {
+        if self.pending.capacity() == 0 {
+            self.pending = SPARE.take();
+        }
         let wanted = whole.saturating_sub(self.pending.len());
         let (now, rest) = data.split_at_checked(wanted).unwrap_or((data, &[]));
         self.pending.extend_from_slice(now);

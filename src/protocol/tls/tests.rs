@@ -165,6 +165,16 @@ fn what_is_not_tls_ends_the_reading() {
 }
 
 #[test]
+fn a_capture_that_begins_amid_tls_says_so() {
+    let steps = [resp(record(23, &[0xee; 90])), orig(record(23, &[0xee; 40]))];
+    let flow = flow(Transport::Tcp, "10.0.0.7:40000", "10.0.0.1:5223");
+    let Step::Data(_, data) = &steps[0] else { unreachable!() };
+    assert_eq!(probe(&Opening { flow: &flow, from_orig: b"", from_resp: data }), Probe::Yes);
+    let noted = conversation(start(), &steps);
+    assert_eq!((noted.opaque, noted.events.len(), noted.skipped), (true, 0, vec!["tls.midstream"]));
+}
+
+#[test]
 fn a_certificate_that_cannot_be_read_keeps_its_hash() {
     let broken = message(11, &sized::<3>(&sized::<3>(&CERTIFICATE[..200])));
     let noted = conversation(start(), &[resp(record(22, &[server_hello(0xc030, &[9; 32], &[]), broken].concat()))]);

@@ -5,18 +5,24 @@
 //! the next place where a stanza plausibly begins. A stanza can stand inside another (a forwarded one, XEP-0297), so
 //! a plausible place is the beginning of a chunk, or one behind the end of another stanza.
 
+use super::element::Element;
+use super::names::normalized;
 use super::resync;
 use super::salvage;
 use super::scan::{Defect, Item, Scanner, Step};
+use super::session::defects::ALWAYS_TAKEN;
 use super::session::{Reaction, Scratch, Session};
 use super::tape::Tape;
+use super::{Flaw, OversizedStanza, XmppEvent};
 use crate::evidence::{Seen, Stamp, TlsLayer};
 use crate::protocol::early::Early;
-use crate::protocol::{Chunk, Decoder, End, Gap, Next, Sink, tls, zlib};
+use crate::protocol::{Chunk, Decoder, End, Event, Gap, Next, Sink, tls, zlib};
 use std::cell::RefCell;
 
 /// Longest item that is put together: servers allow 64 KiB to 512 KiB by default, 10 MiB at most in practice.
 const MAX_ITEM: usize = 16 << 20;
+/// Bytes quoted before and behind a place that is no XML.
+const QUOTED: usize = 16;
 /// Buffers that a thread keeps for its next conversations, and how large one may be to be kept.
 const MAX_SPARES: usize = 16;
 const MAX_SPARE_BYTES: usize = 256 << 10;
@@ -28,6 +34,29 @@ struct Pending {
     tape: Tape,
     first: Stamp,
     last: Stamp,
+}
+
+impl Pending {
+    /// The frame where the item begins of which `chunk` holds the rest.
+    fn start(&self, chunk: &Chunk<'_>) -> Stamp {
+        if self.bytes.is_empty() { chunk.stamp } else { self.first }
+    }
+
+    /// An item that is too large, by what came of it.
+    fn as_oversized(&self, refused: bool) -> OversizedStanza {
+        let head = self.bytes.get(..self.tape.tags.first().map_or(0, |tag| tag.end as usize));
+        let head = head.and_then(|head| std::str::from_utf8(head).ok()).unwrap_or_default();
+        let tag = Element::header(head, &self.tape).map(|element| element.tag());
+        let attribute = |name| tag.and_then(|tag| tag.attribute(name));
+        let jid = |name| attribute(name).map(|jid| normalized(jid).into_owned());
+        OversizedStanza {
+            bytes: self.bytes.len() as u64,
+            from: jid("from"),
+            to: jid("to"),
+            id: attribute("id").map(str::to_owned),
+            refused,
+        }
+    }
 }
 
 /// What a thread's decoders share, so that a quiet conversation holds no buffers.
@@ -92,7 +121,11 @@ impl XmppDecoder {
                 at = place;
                 lane.lost = false;
             }
-            match lane.scanner.scan(&mut work.tape, &work.bytes, chunk.data, at) {
+            let step = lane.scanner.scan(&mut work.tape, &work.bytes, chunk.data, at);
+            if work.tape.is_deep {
+                self.session.on_flaw(Flaw::Nesting, None, &chunk.seen_from(work.start(chunk)), sink);
+            }
+            match step {
                 Step::More => break Next::Continue,
                 Step::Broken { at: place, defect } => {
                     if self.session.starttls_requested && resync::is_tls(chunk.data.get(place..)) {
@@ -107,6 +140,9 @@ impl XmppDecoder {
                         sink.skipped(defect_name(defect), chunk.stamp);
                         sink.skipped("xmpp.resync", chunk.stamp);
                     }
+                    let seen = chunk.seen_from(work.start(chunk));
+                    self.session.on_flaw(Flaw::NotWellFormed, around(chunk.data, place), &seen, sink);
+                    self.session.defects.is_unsound(chunk.direction);
                     lane.lose();
                     work.bytes.clear();
                     at = place.max(at) + usize::from(place == at);
@@ -132,6 +168,9 @@ impl XmppDecoder {
                     let seen = chunk.seen_from(if cut { work.first } else { chunk.stamp });
                     let reaction = self.session.on_item(kind, bytes, &work.tape, &mut workshop.scratch, &seen, sink);
                     work.bytes.clear();
+                    if std::mem::take(&mut self.session.policy_violated) {
+                        self.tell_refused(chunk, sink);
+                    }
                     match reaction {
                         Reaction::Continue => {}
                         Reaction::Lost => self.lose(chunk, kind, sink),
@@ -151,6 +190,7 @@ impl XmppDecoder {
             sink.skipped("xmpp.malformed", chunk.stamp);
         }
         sink.skipped("xmpp.resync", chunk.stamp);
+        self.session.defects.is_unsound(chunk.direction);
         if let Some(lane) = self.lanes.get_mut(chunk.direction.index()) {
             lane.lose();
         }
@@ -174,11 +214,27 @@ impl XmppDecoder {
             sink.skipped("xmpp.limit", chunk.stamp);
             sink.skipped("xmpp.resync", chunk.stamp);
             lane.lose();
+            let oversized = work.as_oversized(false);
+            sink.event(&chunk.seen_from(work.first), Event::Xmpp(XmppEvent::Oversized(Box::new(oversized))));
+            self.session.defects.is_unsound(chunk.direction);
         }
         work.bytes.clear();
         work.tape.clear();
         if workshop.spares.len() < MAX_SPARES && work.bytes.capacity() <= MAX_SPARE_BYTES {
             workshop.spares.push(work);
+        }
+    }
+
+    /// The server ended the stream for its policy: over a stanza that it has not even read to its end, or the last one.
+    fn tell_refused(&mut self, chunk: &Chunk<'_>, sink: &mut dyn Sink) {
+        let direction = chunk.direction.reversed();
+        let pending = self.lanes.get(direction.index()).and_then(|lane| lane.pending.as_ref());
+        let cut = pending.filter(|pending| pending.bytes.len() > ALWAYS_TAKEN);
+        let first = cut.map_or(chunk.stamp, |pending| pending.first);
+        let refused = cut.map(|pending| Box::new(pending.as_oversized(true)));
+        if let Some(refused) = refused.or_else(|| self.session.defects.take_large(direction)) {
+            let seen = Seen { flow: chunk.flow, direction, first, last: chunk.stamp };
+            sink.event(&seen, Event::Xmpp(XmppEvent::Oversized(refused)));
         }
     }
 
@@ -201,6 +257,7 @@ impl XmppDecoder {
     fn hand_over_to_tls(&mut self, consumed: usize) -> Next {
         self.session.tls = Some("starttls");
         self.session.starttls_requested = false;
+        self.session.defects.begin_again();
         self.lanes = Default::default();
         Next::Handover { consumed, to: tls::start_around(Box::new(std::mem::take(self))) }
     }
@@ -224,6 +281,11 @@ impl XmppDecoder {
         }
         kept
     }
+}
+
+/// Bytes around a place, to be quoted.
+fn around(data: &[u8], place: usize) -> Option<&[u8]> {
+    data.get(place.saturating_sub(QUOTED)..place.saturating_add(QUOTED).min(data.len()))
 }
 
 fn defect_name(defect: Defect) -> &'static str {
@@ -250,6 +312,7 @@ impl Decoder for XmppDecoder {
     fn gap(&mut self, gap: &Gap<'_>, sink: &mut dyn Sink) {
         self.session.begin(gap.flow, gap.stamp);
         sink.skipped("xmpp.resync", gap.stamp);
+        self.session.defects.is_unsound(gap.direction);
         self.salvage(gap, sink);
         if let Some(lane) = self.lanes.get_mut(gap.direction.index()) {
             lane.lose();

@@ -19,6 +19,15 @@ pub enum XmppEvent {
     Ibb(Box<IbbTransfer>),
     /// Files that move by other ways, and what is negotiated for them.
     Sharing(Box<SharingEvent>),
+    /// Something that XMPP forbids, or that is no XML: once a direction of a stream and flaw. Sighted in the direction
+    /// of who sent it.
+    Defect(Box<StreamDefect>),
+    /// A stanza that could not be put together, or that the other side refused for its size.
+    Oversized(Box<OversizedStanza>),
+    /// Stanzas of one sender on one connection within a short time, where they are many.
+    Burst(Box<Burst>),
+    /// A text that one sender says to several, or that fits a signature of the policy: one addressee of it.
+    Mailing(Box<Mailing>),
     /// A step by which one server comes to trust another (XEP-0220, XEP-0178, XEP-0288).
     Federation(Box<FederationStep>),
     /// Two clients negotiate a session, as it crossed one connection.
@@ -192,6 +201,12 @@ pub struct StreamSummary {
     pub compression: Option<&'static str>,
     /// The features offered STARTTLS; `None` if no features were seen.
     pub offered_starttls: Option<bool>,
+    /// The features said that the client must use it.
+    pub required_starttls: bool,
+    /// The client asked for it, and the server refused.
+    pub refused_starttls: bool,
+    /// Features from before the login were seen: there STARTTLS stands, if it is offered at all.
+    pub login_offered: bool,
     /// Mechanism of the last login.
     pub mechanism: Option<String>,
     /// Outcome of the last login.
@@ -223,6 +238,133 @@ pub struct SessionSummary {
     pub streams: Vec<StreamSummary>,
     /// `tcp`, `bosh` or `websocket`.
     pub binding: &'static str,
+}
+
+/// What is wrong with a stream, of which XMPP (RFC 6120, 11) takes the blame from no sender.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Flaw {
+    /// A document type without entities.
+    Doctype,
+    /// A document type that declares entities.
+    EntityDeclaration,
+    /// A document type with an entity that is read from elsewhere.
+    ExternalEntity,
+    /// A reference to an entity that XML does not define.
+    EntityReference,
+    /// A processing instruction.
+    Instruction,
+    /// A comment.
+    Comment,
+    /// Elements nested deeper than any real stanza.
+    Nesting,
+    /// More attributes of one element than any real stanza has.
+    Attributes,
+    /// A longer attribute than any real stanza has.
+    AttributeLength,
+    /// Not XML.
+    NotWellFormed,
+    /// End tags that do not fit their start tags.
+    MismatchedTags,
+    /// Bytes that are not UTF-8.
+    InvalidUtf8,
+    /// A prefix that nothing binds to a namespace.
+    UndeclaredPrefix,
+    /// An ampersand that begins no reference.
+    BadReference,
+    /// A stream header in a namespace that is not XMPP's.
+    WrongNamespace,
+    /// The other side says so, by this condition of a stream error.
+    Refused(&'static str),
+}
+
+impl Flaw {
+    /// `true` for what no honest software sends; the rest may be a fault.
+    pub fn is_attack(self) -> bool {
+        !matches!(
+            self,
+            Self::NotWellFormed
+                | Self::MismatchedTags
+                | Self::InvalidUtf8
+                | Self::UndeclaredPrefix
+                | Self::BadReference
+                | Self::WrongNamespace
+                | Self::Refused(_)
+        )
+    }
+
+    /// Name in findings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Doctype => "doctype",
+            Self::EntityDeclaration => "entity-declaration",
+            Self::ExternalEntity => "external-entity",
+            Self::EntityReference => "entity-reference",
+            Self::Instruction => "processing-instruction",
+            Self::Comment => "comment",
+            Self::Nesting => "nesting",
+            Self::Attributes => "attributes",
+            Self::AttributeLength => "attribute-length",
+            Self::NotWellFormed => "not-well-formed",
+            Self::MismatchedTags => "mismatched-tags",
+            Self::InvalidUtf8 => "invalid-utf-8",
+            Self::UndeclaredPrefix => "undeclared-prefix",
+            Self::BadReference => "bad-reference",
+            Self::WrongNamespace => "wrong-namespace",
+            Self::Refused(condition) => condition,
+        }
+    }
+}
+
+/// Something that XMPP forbids, or that is no XML.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamDefect {
+    /// What is wrong.
+    pub flaw: Flaw,
+    /// The place in the stream, as far as it is of use. What may hold content of a stanza is a secret.
+    pub quote: Option<String>,
+}
+
+/// A stanza that could not be put together, or that the other side refused for its size.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OversizedStanza {
+    /// Its size, or what came of it.
+    pub bytes: u64,
+    /// Sender, as in [`super::Stanza::from`].
+    pub from: Option<String>,
+    /// Addressee.
+    pub to: Option<String>,
+    /// `id` as sent.
+    pub id: Option<String>,
+    /// The other side ended the stream over it.
+    pub refused: bool,
+}
+
+/// Stanzas of one sender on one connection within a short time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Burst {
+    /// Bare JID, or the address where no JID is bound.
+    pub sender: String,
+    /// Which part of their way it is.
+    pub leg: super::Leg,
+    /// Messages, presences, iqs.
+    pub counts: [u32; 3],
+}
+
+/// One addressee of a text that goes to several, or that fits a signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mailing {
+    /// Bare JID, or an occupant's where a room repeats him, or the address where no JID is bound.
+    pub sender: String,
+    /// Bare JID of the addressee.
+    pub to: String,
+    /// Hash of the text without what senders in bulk vary.
+    pub text: u64,
+    /// SHA-256 of the text as sent.
+    pub body_sha256: [u8; 32],
+    /// The signature that it fits.
+    pub signature: Option<String>,
+    /// A room repeats it to its occupants.
+    pub repeated_by_room: bool,
 }
 
 /// A file offered for a later transfer.

@@ -68,6 +68,20 @@ pub enum StanzaKind {
     Iq,
 }
 
+/// Part of the way of a stanza: it is sent, carried between servers, and delivered, and each may be captured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Leg {
+    /// From a client to its server: here it is sent, once.
+    Sent,
+    /// Between servers, or a server and a component.
+    Between,
+    /// From a server to a client.
+    Delivered,
+    /// Who is the client does not show.
+    #[default]
+    Unknown,
+}
+
 /// One top-level stanza as it crossed the wire.
 #[derive(Debug, Clone, Copy)]
 pub struct Stanza<'a> {
@@ -89,20 +103,8 @@ pub struct Stanza<'a> {
     pub bytes: u64,
     /// What it is for, as its children tell.
     pub meaning: Meanings,
-    /// Where on its way it was seen.
+    /// Which part of its way this is.
     pub leg: Leg,
-}
-
-/// Where on its way a stanza was seen: one crosses up to three connections.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Leg {
-    /// From a client or component to its server.
-    Sent,
-    /// From a server to its client or component.
-    Delivered,
-    /// From server to server.
-    Between,
-    /// The capture does not show who is who.
-    #[default]
-    Unknown,
+    /// Address of out-of-band data (XEP-0066) that it names.
+    pub oob: Option<&'a str>,
 }

@@ -11,6 +11,8 @@ use memchr::{memchr, memchr2};
 
 /// Open elements within one item: no real stanza comes near, and names are checked with a stack of this size.
 const MAX_LEVEL: u32 = 4096;
+/// Depth that no real stanza reaches: forwarded messages with XHTML come to two dozen.
+const DEEP_LEVEL: u32 = 256;
 /// Tags noted of one item: more than any roster has, and 1 MiB of tape at most. Further tags are only counted.
 const MAX_TAGS: usize = 65_536;
 /// Attributes noted of one tag; stanzas have about five.
@@ -111,6 +113,8 @@ pub(super) struct Scanner {
     values_at: u32,
     /// Values of that tag so far.
     values: u16,
+    /// Attributes of that tag so far, noted or not.
+    attributes: u16,
     /// Where the item began, in the data in which it began.
     item_start: usize,
     /// The last two bytes of the data before: terminators such as `?>` may be cut.
@@ -119,7 +123,16 @@ pub(super) struct Scanner {
 
 impl Default for Scanner {
     fn default() -> Self {
-        Self { state: State::Top, level: 0, tag_start: 0, values_at: 0, values: 0, item_start: 0, tail: [0; 2] }
+        Self {
+            state: State::Top,
+            level: 0,
+            tag_start: 0,
+            values_at: 0,
+            values: 0,
+            attributes: 0,
+            item_start: 0,
+            tail: [0; 2],
+        }
     }
 }
 
@@ -304,10 +317,15 @@ impl Scanner {
         // At most two values a byte of an item, whose length fits.
         self.values_at = tape.values.len() as u32;
         self.values = 0;
+        self.attributes = 0;
         self.state = State::Open;
     }
 
     fn begin_value(&mut self, place: u32, tape: &mut Tape) {
+        self.attributes = self.attributes.saturating_add(1);
+        if self.attributes > MAX_ATTRIBUTES {
+            tape.has_many_attributes = true;
+        }
         if self.level >= ATTRIBUTE_LEVELS {
             return;
         }
@@ -345,6 +363,9 @@ impl Scanner {
         self.state = State::Content;
         if !empty {
             self.level += 1;
+            if self.level > DEEP_LEVEL {
+                pass.tape.is_deep = true;
+            }
             if self.level > MAX_LEVEL {
                 return Some(Step::Broken { at, defect: Defect::TooDeep });
             }

@@ -5,6 +5,7 @@
 //! where none was seen, it is the one full JID to which the server delivers.
 
 mod commands;
+pub(super) mod defects;
 mod federation;
 mod negotiation;
 mod sasl2;
@@ -21,10 +22,11 @@ use super::names::{MAX_KEPT, normalized};
 use super::namespace::{Bindings, Namespace};
 use super::scan::Item;
 use super::tape::Tape;
-use super::{Outcome, StanzaKind, StreamKind, StreamSummary, XmppEvent};
+use super::{Flaw, Leg, Outcome, StanzaKind, StreamKind, StreamSummary, XmppEvent};
 use crate::evidence::{Direction, FlowInfo, HttpBinding, Seen, Stamp, TlsLayer};
 use crate::protocol::{Event, Sink};
 use commands::Commands;
+use defects::Defects;
 use software::Software;
 use stanza::Head;
 use std::borrow::Cow;
@@ -125,13 +127,20 @@ pub(super) struct Session {
     /// Mechanism for which a token was asked (XEP-0484).
     token_mechanism: Option<Box<str>>,
     ibb: Option<Box<Sessions>>,
-    commands: Commands,
     sharing: Sharing,
+    commands: Commands,
     offered_starttls: Option<bool>,
+    required_starttls: bool,
+    refused_starttls: bool,
+    login_offered: bool,
     /// The client asked for TLS and waits.
     pub starttls_requested: bool,
     /// The client asked for compression and waits.
     compression_requested: bool,
+    /// What is wrong with the stream.
+    pub defects: Defects,
+    /// The server ended the stream for its policy.
+    pub policy_violated: bool,
     stanzas: [u64; 2],
     first_stanza: Option<Stamp>,
     error: Option<Box<str>>,
@@ -175,8 +184,10 @@ impl Session {
     ) -> Reaction {
         let text = match std::str::from_utf8(bytes) {
             Ok(text) => Cow::Borrowed(text),
-            Err(_) => {
+            Err(error) => {
                 sink.skipped("xmpp.malformed", seen.last);
+                let place = error.valid_up_to();
+                self.on_flaw(Flaw::InvalidUtf8, bytes.get(place..).and_then(|rest| rest.get(..4)), seen, sink);
                 return Reaction::Continue;
             }
         };
@@ -190,39 +201,50 @@ impl Session {
             sink.skipped("xmpp.limit", seen.last);
         }
         match item {
-            Item::Element => match scratch.outline.read(&text, tape) {
-                Some(element) => self.on_element(&element, &mut scratch.namespaces, &mut scratch.told, seen, sink),
-                None => {
-                    sink.skipped("xmpp.malformed", seen.last);
-                    Reaction::Continue
+            Item::Element => {
+                self.inspect(&text, tape, seen, sink);
+                match scratch.outline.read(&text, tape) {
+                    Some(element) => self.on_element(&element, &mut scratch.namespaces, &mut scratch.told, seen, sink),
+                    None => {
+                        sink.skipped("xmpp.malformed", seen.last);
+                        self.on_flaw(Flaw::MismatchedTags, None, seen, sink);
+                        Reaction::Continue
+                    }
                 }
-            },
+            }
             Item::Header => {
                 if let Some(header) = Element::header(&text, tape) {
                     self.on_header(&header.tag(), seen.direction);
+                    self.inspect_header(&header.tag(), seen, sink);
                 }
                 Reaction::Continue
             }
             Item::EndTag => {
                 let name = text.trim_start_matches("</").trim_end_matches('>').trim_ascii_end();
-                if split_name(name).1 != "stream" {
-                    return Reaction::Lost;
+                if split_name(name).1 == "stream" {
+                    self.closed_by.get_or_insert(seen.direction);
+                    return Reaction::Continue;
                 }
-                self.closed_by.get_or_insert(seen.direction);
-                Reaction::Continue
+                self.on_flaw(Flaw::MismatchedTags, Some(bytes), seen, sink);
+                Reaction::Lost
             }
             Item::Instruction => {
-                if !text.starts_with("<?xml") {
+                let is_declaration =
+                    text.strip_prefix("<?xml").is_some_and(|rest| rest.starts_with(char::is_whitespace));
+                if !is_declaration {
                     sink.skipped("xmpp.processing-instruction", seen.last);
+                    self.on_flaw(Flaw::Instruction, Some(bytes), seen, sink);
                 }
                 Reaction::Continue
             }
             Item::Comment => {
                 sink.skipped("xmpp.comment", seen.last);
+                self.on_flaw(Flaw::Comment, Some(bytes), seen, sink);
                 Reaction::Continue
             }
             Item::Doctype => {
                 sink.skipped("xmpp.doctype", seen.last);
+                self.on_doctype(&text, seen, sink);
                 Reaction::Continue
             }
         }
@@ -271,6 +293,7 @@ impl Session {
             }
             (_, Namespace::Unbound) if !unseen => {
                 sink.skipped("xmpp.malformed", seen.last);
+                self.on_flaw(Flaw::UndeclaredPrefix, Some(tag.name().as_bytes()), seen, sink);
                 Reaction::Continue
             }
             (_, Namespace::Named(namespace)) => {
@@ -320,6 +343,22 @@ impl Session {
         }
     }
 
+    /// Which part of a stanza's way this direction is.
+    fn leg(&self, seen: &Seen<'_>) -> Leg {
+        let ports = [seen.flow.orig.port(), seen.flow.resp.port()];
+        let is_between = match self.kind {
+            // A component is a server of its own domain.
+            Some(kind) => kind != StreamKind::C2s,
+            None => ports.contains(&5269),
+        };
+        match self.is_from_client(seen.direction) {
+            _ if is_between => Leg::Between,
+            Some(true) => Leg::Sent,
+            Some(false) => Leg::Delivered,
+            None => Leg::Unknown,
+        }
+    }
+
     /// Says what is known, once: the stream ends, or goes on where it cannot be read.
     pub fn finish(&mut self, flow: &Arc<FlowInfo>, last: Stamp, sink: &mut dyn Sink) {
         if self.told {
@@ -356,6 +395,9 @@ impl Session {
             tls_version: self.tls_version.map(str::to_owned),
             compression: self.compression,
             offered_starttls: self.offered_starttls,
+            required_starttls: self.required_starttls,
+            refused_starttls: self.refused_starttls,
+            login_offered: self.login_offered,
             mechanism: mechanism.map(String::from),
             outcome,
             stanzas: [self.stanzas[client.index()], self.stanzas[client.reversed().index()]],

@@ -134,6 +134,9 @@ mod tests {
             resumable: resumable.map(str::to_owned),
             resumes: resumes.map(str::to_owned),
             ended: None,
+            login_offered: false,
+            refused_starttls: false,
+            required_starttls: false,
         };
         let at = Sighting { flow, direction: Direction::FromOrig, first: stream.first, last: stream.last };
         Record { at, event: Event::Xmpp(XmppEvent::Stream(Box::new(stream))) }

@@ -37,6 +37,10 @@ pub(super) struct Tape {
     pub has_comment: bool,
     /// A processing instruction stands inside the item.
     pub has_instruction: bool,
+    /// Elements were nested deeper than in any real stanza.
+    pub is_deep: bool,
+    /// A tag has more attributes than those of any real stanza.
+    pub has_many_attributes: bool,
     /// There were more tags or attributes than are noted.
     pub overflowed: bool,
 }
@@ -48,6 +52,8 @@ impl Tape {
         self.values.clear();
         self.has_comment = false;
         self.has_instruction = false;
+        self.is_deep = false;
+        self.has_many_attributes = false;
         self.overflowed = false;
     }
 }

@@ -212,6 +212,7 @@ mod tests {
             bytes: 10,
             meaning: Meanings::default(),
             leg,
+            oob: None,
         };
         contacts.add(&Seen { flow: &flow, direction: Direction::FromOrig, first: stamp, last: stamp }, &stanza);
     }

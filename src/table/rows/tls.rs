@@ -25,5 +25,7 @@ pub fn append(tables: &mut Tables, seen: &Seen<'_>, event: &TlsEvent) {
         .text(certificate.map(|certificate| certificate.issuer.as_str()))
         .text(certificate.map(|certificate| certificate_time(certificate.not_before)).as_deref())
         .text(certificate.map(|certificate| certificate_time(certificate.not_after)).as_deref())
-        .flag(told.via_starttls);
+        .flag(told.via_starttls)
+        .text(told.ja4.as_deref())
+        .text(certificate.map(|certificate| certificate.names.join(", ")).as_deref());
 }

@@ -17,7 +17,14 @@ pub fn append(tables: &mut Tables, seen: &Seen<'_>, event: &XmppEvent) {
         XmppEvent::Session(session) => append_session(tables, seen, session),
         XmppEvent::Call(call) => append_call(tables, seen, call),
         XmppEvent::Endpoint(endpoint) => super::candidates::append(tables, seen, endpoint),
-        XmppEvent::Offer(_) | XmppEvent::Ibb(_) | XmppEvent::Signal(_) | XmppEvent::Sharing(_) => {}
+        XmppEvent::Offer(_)
+        | XmppEvent::Ibb(_)
+        | XmppEvent::Signal(_)
+        | XmppEvent::Sharing(_)
+        | XmppEvent::Defect(_)
+        | XmppEvent::Oversized(_)
+        | XmppEvent::Burst(_)
+        | XmppEvent::Mailing(_) => {}
     }
 }
 
@@ -152,7 +159,8 @@ fn append_stream(tables: &mut Tables, seen: &Seen<'_>, summary: &StreamSummary) 
         .text(summary.software.as_deref())
         .text(summary.resumable.as_deref())
         .text(summary.resumes.as_deref())
-        .text(summary.ended);
+        .text(summary.ended)
+        .flag(summary.offered_starttls.map(|_| summary.required_starttls));
 }
 
 /// Clients that come over HTTP are told apart from those that do not.

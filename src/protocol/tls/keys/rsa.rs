@@ -95,3 +95,50 @@ fn from_der(der: &[u8]) -> Result<ServerKey, RsaKeyError> {
     };
     Ok(ServerKey(key))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)] // tests
+mod tests {
+    use super::*;
+    use rsa::pkcs1::EncodeRsaPrivateKey;
+
+    fn server_key() -> Vec<u8> {
+        std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/captures/tls/server.key")).unwrap()
+    }
+
+    fn pem(label: &str, content: &str) -> Vec<u8> {
+        format!("-----BEGIN {label}-----\n{content}\n-----END {label}-----\n").into_bytes()
+    }
+
+    #[test]
+    fn keys_are_read_in_every_form() {
+        let ServerKey(key) = &parse(&server_key()).unwrap()[0];
+        let pkcs1 = key.to_pkcs1_der().unwrap();
+        let armored = pem("RSA PRIVATE KEY", &STANDARD.encode(pkcs1.as_bytes()));
+        // As ejabberd wants its files: certificates and key in one.
+        let with_certificate = [pem("CERTIFICATE", "AAAA"), server_key()].concat();
+        for form in [pkcs1.as_bytes(), &armored, &with_certificate] {
+            assert_eq!(parse(form).unwrap()[0].0, *key);
+        }
+    }
+
+    #[test]
+    fn what_is_no_rsa_key_says_what_it_is() {
+        let error = |bytes: &[u8]| parse(bytes).unwrap_err();
+        assert_eq!(error(&pem("ENCRYPTED PRIVATE KEY", "AAAA")), RsaKeyError::Encrypted);
+        let old = "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAAAA";
+        assert_eq!(error(&pem("RSA PRIVATE KEY", old)), RsaKeyError::Encrypted);
+        assert_eq!(error(&pem("EC PRIVATE KEY", "AAAA")), RsaKeyError::OtherKind("EC PRIVATE KEY".to_owned()));
+        assert_eq!(error(&pem("CERTIFICATE", "AAAA")), RsaKeyError::NoPrivateKey);
+        assert!(matches!(error(&pem("PRIVATE KEY", "AAAA")), RsaKeyError::Unreadable(_)));
+        assert!(matches!(error(b"CLIENT_RANDOM 00 00"), RsaKeyError::Unreadable(_)));
+        assert!(matches!(error(b"-----BEGIN PRIVATE KEY"), RsaKeyError::NoPrivateKey));
+    }
+
+    #[test]
+    fn what_was_encrypted_with_another_key_is_no_secret() {
+        let key = &parse(&server_key()).unwrap()[0];
+        assert_eq!(key.premaster(&[7; 256]), None);
+        assert_eq!(key.premaster(&[7; 128]), None);
+    }
+}

@@ -9,6 +9,11 @@ use crate::protocol::xmpp::names::{kept, normalized};
 use crate::protocol::xmpp::namespace::{self as ns, Bindings};
 use crate::protocol::xmpp::{Disclosure, Outcome, StreamKind};
 
+/// Features by which a client or server says who it is; behind the login they are gone.
+fn is_before_login(feature: &Child<'_>) -> bool {
+    matches!(feature.tag.attribute("xmlns"), Some(ns::SASL | ns::TLS | ns::IQ_AUTH_FEATURE | ns::DIALBACK_FEATURE))
+}
+
 impl Session {
     /// A stream begins, or begins again after TLS or SASL.
     pub(super) fn on_header(&mut self, tag: &TagView<'_>, direction: Direction) {
@@ -61,8 +66,12 @@ impl Session {
             (ns::SASL2, "challenge" | "success" | "failure" | "continue") if from_client => {}
             (ns::STREAMS, "features") => {
                 self.client_is(direction.reversed());
-                let is_starttls = |child: Child<'_>| child.tag.attribute("xmlns") == Some(ns::TLS);
-                let offered = element.children().any(is_starttls);
+                let is_starttls = |child: &Child<'_>| child.tag.attribute("xmlns") == Some(ns::TLS);
+                let starttls = element.children().find(is_starttls);
+                let offered = starttls.is_some();
+                self.required_starttls |= starttls.is_some_and(|child| child.inner.contains("<required"));
+                // Inside TLS there is nothing left to offer.
+                self.login_offered |= self.tls.is_none() && element.children().any(|child| is_before_login(&child));
                 self.offered_starttls = Some(offered || self.offered_starttls == Some(true));
             }
             // Each message declares its namespaces itself: what `<open/>` declares holds for it alone.
@@ -86,7 +95,10 @@ impl Session {
                 self.client_is(direction.reversed());
                 return Reaction::Tls;
             }
-            (ns::TLS, "failure") => self.starttls_requested = false,
+            (ns::TLS, "failure") => {
+                self.starttls_requested = false;
+                self.refused_starttls = true;
+            }
             (ns::COMPRESS, "compress") => {
                 self.client_is(direction);
                 self.compression_requested = true;
@@ -132,6 +144,10 @@ impl Session {
     fn on_error(&mut self, element: &Element<'_>, seen: &Seen<'_>, sink: &mut dyn Sink) {
         let condition = element.children().next().map(|child| split_name(child.tag.name()).1);
         self.error = condition.map(Into::into);
+        self.policy_violated |= condition == Some("policy-violation");
+        if let Some(condition) = condition {
+            self.on_refusal(condition, seen, sink);
+        }
         if condition == Some("not-authorized") {
             for exchange in [Exchange::Component, Exchange::Sasl] {
                 if let Some(attempt) = self.logins.take(&exchange) {
@@ -167,7 +183,11 @@ impl Session {
             "success" | "failure" | "abort" => {
                 self.client_is(if name == "abort" { seen.direction } else { seen.direction.reversed() });
                 let outcome = if name == "success" { Outcome::Success } else { Outcome::Failure };
-                self.authenticated |= outcome == Outcome::Success;
+                if outcome == Outcome::Success {
+                    // A security layer may follow (RFC 6120, 6.3.7); without one a new header does.
+                    self.authenticated = true;
+                    self.defects.begin_again();
+                }
                 if let Some(attempt) = self.logins.take(&Exchange::Sasl) {
                     self.end_login(attempt, outcome, seen.last, seen, sink);
                 }

@@ -9,7 +9,9 @@ use crate::protocol::xmpp::login::{Attempt, Exchange, Fields, bare_jid};
 use crate::protocol::xmpp::meaning::{Around, Meaning, Meanings};
 use crate::protocol::xmpp::names::{MAX_KEPT, kept, normalized};
 use crate::protocol::xmpp::namespace::{self as ns, Namespace};
-use crate::protocol::xmpp::{Disclosure, Leg, Outcome, Stanza, StanzaKind, StreamKind, XmppEvent, jid, offer, signal};
+use crate::protocol::xmpp::{
+    Disclosure, Flaw, Outcome, OversizedStanza, Stanza, StanzaKind, StreamKind, XmppEvent, jid, offer, signal,
+};
 use crate::protocol::{Event, Sink};
 use std::borrow::Cow;
 
@@ -64,11 +66,21 @@ enum Concern {
 struct Children<'a> {
     /// Text of the first body.
     body: Option<Cow<'a, str>>,
-    /// The first one that means something to the session.
+    /// The first that means something to the session.
     concern: Option<(Concern, Child<'a>)>,
     meaning: Meanings,
-    /// A prefix is bound nowhere.
-    unbound: bool,
+    /// The first name whose prefix is bound nowhere.
+    unbound: Option<&'a str>,
+    /// Address of out-of-band data.
+    oob: Option<Cow<'a, str>>,
+}
+
+/// The `<url/>` of out-of-band data (XEP-0066).
+fn oob_url(inner: &str) -> Option<Cow<'_, str>> {
+    let (_, after) = inner.split_once("<url")?;
+    let (_, url) = after.split_once('>')?;
+    let (url, _) = url.split_once("</")?;
+    Some(text_of(url))
 }
 
 fn concern_of(namespace: &str) -> Option<Concern> {
@@ -110,10 +122,11 @@ impl Session {
         }
         let from_client = self.is_from_client(seen.direction);
         let around = Around { kind, stanza_type: stanza_type.as_deref(), from_client };
-        let Children { body, concern, mut meaning, unbound } =
+        let Children { body, concern, mut meaning, unbound, oob } =
             self.read_children(around, head, element, namespaces, seen.direction);
-        if unbound {
+        if let Some(name) = unbound {
             sink.skipped("xmpp.malformed", seen.last);
+            self.on_flaw(Flaw::UndeclaredPrefix, Some(name.as_bytes()), seen, sink);
         }
         let from = match (head.from, from_client) {
             (Some(from), _) => Some(normalized(from)),
@@ -139,10 +152,18 @@ impl Session {
             children: namespaces,
             bytes: element.len() as u64,
             meaning,
-            leg: self.leg(from_client),
+            leg: self.leg(seen),
+            oob: oob.as_deref(),
         };
         sink.stanza(seen, &stanza);
         self.sharing.on_stanza(&stanza, element, seen, sink);
+        self.defects.note_size(seen.direction, element.len(), || OversizedStanza {
+            bytes: element.len() as u64,
+            from: from.as_deref().map(str::to_owned),
+            to: to.as_deref().map(str::to_owned),
+            id: id.as_deref().map(str::to_owned),
+            refused: true,
+        });
         if !self.encrypted {
             self.first_stanza.get_or_insert(seen.first);
         }
@@ -206,16 +227,6 @@ impl Session {
         }
     }
 
-    /// Where on its way a stanza of this connection is.
-    fn leg(&self, from_client: Option<bool>) -> Leg {
-        match (self.kind, from_client) {
-            (Some(StreamKind::S2s), _) => Leg::Between,
-            (_, Some(true)) => Leg::Sent,
-            (_, Some(false)) => Leg::Delivered,
-            (_, None) => Leg::Unknown,
-        }
-    }
-
     /// Reads the direct children. Their namespaces go to `namespaces`, but for the one that stanzas themselves are in.
     fn read_children<'a>(
         &self,
@@ -246,11 +257,18 @@ impl Session {
                     }
                     namespaces.push_str(namespace);
                     children.meaning.add_child(namespace, &child, around);
+                    if matches!(namespace, ns::OOB | ns::OOB_IQ) && children.oob.is_none() {
+                        children.oob = oob_url(child.inner);
+                    }
                     if children.concern.is_none() {
                         children.concern = concern_of(namespace).map(|concern| (concern, child));
                     }
                 }
-                Namespace::Unbound => children.unbound |= bindings.known,
+                Namespace::Unbound => {
+                    if bindings.known {
+                        children.unbound.get_or_insert(child.tag.name());
+                    }
+                }
             }
         }
         children

@@ -231,7 +231,7 @@ pub fn nat(d: &mut Dice, inet: bool, hook: &str, host: bool) -> String {
     let of = if inet { " ip" } else { "" };
     let target = address(d, false);
     // What a host sends to itself comes in again by `lo`: that is not modelled.
-    let target = if hook == "output" { "198.18.0.2".to_owned() } else { target };
+    let target = if hook == "output" { "198.18.0.77".to_owned() } else { target };
     let with = match (hook, d.below(6)) {
         ("prerouting" | "output", 0) => format!("dnat{of} to {target}"),
         ("prerouting" | "output", 1) => {

@@ -1,0 +1,178 @@
+//! STARTTLS that is taken away: by who stands between client and server, or by a client that does not mind.
+//!
+//! A server that offers it on some stream of the case offers it on all of the kind. Servers that never do are not
+//! judged here: their streams are `xmpp.cleartext-stream`.
+
+use super::title::in_title;
+use super::{Detector, Finding, Kind};
+use crate::evidence::Sighting;
+use crate::protocol::xmpp::{StreamKind, StreamSummary, XmppEvent, jid};
+use crate::protocol::{Event, Record};
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+
+/// Servers, and streams that wait for what others show of theirs.
+const MAX_SERVERS: usize = 65_536;
+const MAX_STREAMS: usize = 65_536;
+
+/// Address, domain and kind of stream.
+type Server = (IpAddr, String, StreamKind);
+
+/// `xmpp.starttls-stripped`: one a stream.
+#[derive(Debug, Default)]
+pub struct StrippedStarttls {
+    offering: HashSet<Server>,
+    /// Streams on which it was not offered.
+    without: HashMap<Server, Vec<(Sighting, Box<StreamSummary>)>>,
+    kept: usize,
+}
+
+impl Detector for StrippedStarttls {
+    fn on_record(&mut self, record: &Record, out: &mut Vec<Finding>) {
+        let Event::Xmpp(XmppEvent::Stream(stream)) = &record.event else { return };
+        let Some(offered) = stream.offered_starttls else { return };
+        if offered {
+            out.extend(ignored(stream).map(|reason| finding(stream, reason, &record.at)));
+        }
+        let Some(server) = server(stream) else { return };
+        if offered {
+            if self.offering.len() < MAX_SERVERS {
+                self.offering.insert(server);
+            }
+        } else if stream.tls.is_none() && stream.login_offered && self.kept < MAX_STREAMS {
+            self.kept += 1;
+            self.without.entry(server).or_default().push((record.at.clone(), stream.clone()));
+        }
+    }
+
+    fn finish(&mut self, out: &mut Vec<Finding>) {
+        for (server, streams) in std::mem::take(&mut self.without) {
+            if self.offering.contains(&server) {
+                out.extend(streams.iter().map(|(at, stream)| finding(stream, "not-offered", at)));
+            }
+        }
+        // Of the map's order nothing may show.
+        out.sort_by_key(|finding| (finding.time_ns, finding.capture, finding.frames.first().copied()));
+    }
+}
+
+fn server(stream: &StreamSummary) -> Option<Server> {
+    let domain = jid::normalize_domain(stream.domain.as_deref()?).into_owned();
+    Some((stream.server.ip().to_canonical(), domain, stream.kind))
+}
+
+/// The client goes on in clear, though it was told not to, or asked for better.
+fn ignored(stream: &StreamSummary) -> Option<&'static str> {
+    let [sent, _] = stream.stanzas;
+    let goes_on = stream.tls.is_none() && (stream.mechanism.is_some() || sent > 0);
+    match (goes_on, stream.required_starttls, stream.refused_starttls) {
+        (true, _, true) => Some("refused"),
+        (true, true, _) => Some("required-but-ignored"),
+        _ => None,
+    }
+}
+
+fn finding(stream: &StreamSummary, reason: &'static str, at: &Sighting) -> Finding {
+    let domain = stream.domain.as_deref().map(|domain| format!(" for {}", in_title(domain))).unwrap_or_default();
+    let what = match reason {
+        "refused" => "refuses STARTTLS, and the client goes on in clear",
+        "required-but-ignored" => "requires STARTTLS, and the client goes on in clear",
+        _ => "does not offer STARTTLS, though it does on other streams",
+    };
+    let mut seen = at.as_seen();
+    (seen.first, seen.last) = (stream.first, stream.first);
+    let mut finding =
+        Finding::new(Kind::XmppStarttlsStripped, "xmpp", &seen, format!("{}{domain} {what}", stream.server))
+            .with("server", stream.server.to_string())
+            .with_some("domain", stream.domain.as_deref())
+            .with("reason", reason)
+            .with_some("jid", stream.jid.as_deref());
+    finding.src = Some(stream.client.to_string());
+    finding.dst = Some(stream.server.to_string());
+    finding
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // tests
+mod tests {
+    use super::*;
+    use crate::detect::Evidence;
+    use crate::detect::scene::{record, stamp};
+    use crate::protocol::xmpp::Outcome;
+
+    fn stream(offered: bool) -> StreamSummary {
+        StreamSummary {
+            kind: StreamKind::C2s,
+            client: ([10, 0, 0, 7], 49152).into(),
+            server: ([10, 0, 0, 1], 5222).into(),
+            domain: Some("alpha.test".to_owned()),
+            from_domain: None,
+            jid: None,
+            stream_id: None,
+            tls: offered.then_some("starttls"),
+            tls_version: None,
+            compression: None,
+            offered_starttls: Some(offered),
+            required_starttls: false,
+            refused_starttls: false,
+            login_offered: true,
+            mechanism: Some("PLAIN".to_owned()),
+            outcome: Some(Outcome::Success),
+            stanzas: [3, 2],
+            first_stanza: Some(stamp(5_000_000)),
+            first: stamp(1_000_000),
+            last: stamp(9_000_000),
+            error: None,
+            software: None,
+            resumable: None,
+            resumes: None,
+            ended: None,
+        }
+    }
+
+    fn reasons(streams: impl IntoIterator<Item = StreamSummary>) -> Vec<String> {
+        let (mut detector, mut out) = (StrippedStarttls::default(), Vec::new());
+        for stream in streams {
+            let event = XmppEvent::Stream(Box::new(stream));
+            detector.on_record(&record("10.0.0.7:49152", "10.0.0.1:5222", 9_000_000, event), &mut out);
+        }
+        detector.finish(&mut out);
+        let reason = |finding: &Finding| match finding.evidence.iter().find(|(key, _)| *key == "reason") {
+            Some((_, Evidence::Text(reason))) => reason.clone(),
+            _ => String::new(),
+        };
+        out.iter().map(reason).collect()
+    }
+
+    #[test]
+    fn a_server_that_offers_elsewhere_is_stripped_here() {
+        assert_eq!(reasons([stream(true), stream(false)]), ["not-offered"]);
+        assert_eq!(reasons([stream(false), stream(true)]), ["not-offered"]);
+    }
+
+    #[test]
+    fn servers_that_never_offer_and_streams_without_their_beginning_are_not() {
+        assert_eq!(reasons([stream(false), stream(false)]), [] as [String; 0]);
+        let midstream = StreamSummary { login_offered: false, ..stream(false) };
+        assert_eq!(reasons([stream(true), midstream]), [] as [String; 0]);
+        let other = StreamSummary { domain: Some("beta.test".to_owned()), ..stream(false) };
+        let between = StreamSummary { kind: StreamKind::S2s, ..stream(false) };
+        let inside = StreamSummary { tls: Some("direct"), ..stream(false) };
+        assert_eq!(reasons([stream(true), other, between, inside]), [] as [String; 0]);
+    }
+
+    #[test]
+    fn going_on_in_clear_is_told_where_it_was_forbidden_or_refused() {
+        let clear = |required, refused| StreamSummary {
+            tls: None,
+            required_starttls: required,
+            refused_starttls: refused,
+            ..stream(true)
+        };
+        assert_eq!(reasons([clear(true, false)]), ["required-but-ignored"]);
+        assert_eq!(reasons([clear(false, true)]), ["refused"]);
+        assert_eq!(reasons([clear(false, false)]), [] as [String; 0], "its own choice: xmpp.cleartext-stream");
+        let gives_up = StreamSummary { mechanism: None, stanzas: [0, 1], ..clear(true, false) };
+        assert_eq!(reasons([gives_up]), [] as [String; 0]);
+    }
+}
