@@ -473,7 +473,7 @@ mod tests {
         for n in 0..60 {
             let to = format!("u{n}@x.test");
             lab.say(("10.0.0.1:4000", Leg::Sent), n * 5 * SECOND, "slow@x.test/r", &to, "happy new year");
-            let other = format!("{}", ["a", "b", "c", "d", "e", "f"][n as usize % 6].repeat(n as usize + 1));
+            let other = ["a", "b", "c", "d", "e", "f"][n as usize % 6].repeat(n as usize + 1);
             lab.say(("10.0.0.2:4000", Leg::Sent), n, "busy@x.test/r", &to, &other);
             lab.say(("10.0.0.3:4000", Leg::Sent), n, "few@x.test/r", &format!("u{}@x.test", n % 5), "hello");
             lab.say(("10.0.0.4:40001", Leg::Between), n, "room@conference.x.test/n", &(to + "/r"), "hello all");
