@@ -18,6 +18,8 @@ pub struct Collector {
     joins: Vec<Box<dyn Join>>,
     /// Where joins report to.
     desk: Desk,
+    /// A cleared output of the desk.
+    spare: Option<Output>,
     /// Which Erlang node listens where.
     nodes: Register,
     detectors: Vec<Box<dyn Detector>>,
@@ -60,6 +62,7 @@ impl Collector {
         Self {
             joins: joins(),
             desk,
+            spare: None,
             nodes: Register::default(),
             detectors: detect::detectors(settings),
             writer,
@@ -79,6 +82,8 @@ impl Collector {
         outputs.push(judged);
         self.take(&mut outputs)?;
         outputs.iter_mut().for_each(Output::clear);
+        // The shards get theirs back, for the memory that they have grown to.
+        self.spare = outputs.pop();
         Ok(outputs)
     }
 
@@ -163,7 +168,7 @@ impl Collector {
             }
         }
         self.findings.extend(found.into_iter());
-        self.desk.take_output(None)
+        self.desk.take_output(self.spare.take())
     }
 
     fn detect(&mut self, records: &[Record], found: &mut Vec<Finding>) {
