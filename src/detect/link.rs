@@ -224,6 +224,15 @@ mod tests {
         assert_eq!(found("http://share.example/private"), 0);
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_survived(text in "(http://|HTTPS://a|ftp://\\[|://|[a-z/.%@?#]|\\PC){0,40}") {
+            for url in urls(&text) {
+                proptest::prop_assert!(text.contains(&url));
+            }
+        }
+    }
+
     #[test]
     fn out_of_band_links_count_and_copies_do_not() {
         let only_oob = judged(None, "", |stanza| {
