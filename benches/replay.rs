@@ -6,8 +6,10 @@
 
 #![allow(clippy::print_stdout, clippy::expect_used)] // a measuring tool talks to the person who runs it
 
+use jabberscope::capture::Spool;
 use jabberscope::replay::candidate::Mode;
 use jabberscope::replay::machine::Settings;
+use jabberscope::replay::place::Named;
 use jabberscope::replay::run::{self, Engine, Replay};
 use jabberscope::replay::wiring::{Vantage, Wiring};
 use jabberscope::replay::world::Routes;
@@ -37,8 +39,16 @@ fn main() {
     let captures = [capture.clone()];
     let engine = if engine.is_empty() { Engine::Model } else { Engine::Kernel };
     let rulesets = [loaded];
-    let replay =
-        Replay { captures: &captures, rulesets: &rulesets, findings: &[], settings, mode: Mode::Observe, engine };
+    let replay = Replay {
+        captures: &captures,
+        kept: &Spool::default(),
+        rulesets: &rulesets,
+        findings: &[],
+        settings,
+        named: Named::default(),
+        mode: Mode::Observe,
+        engine,
+    };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread");
     let started = Instant::now();
     let replayed = pool.install(|| run::run(&replay, &|_, _| {})).expect("a replay");

@@ -23,9 +23,19 @@ fn files(folder: &Path, below: &str, into: &mut BTreeMap<String, Vec<u8>>) {
 fn one_thread_and_eight_write_the_same_bytes() {
     let captures = captures_folder().display().to_string();
     let policy = captures_folder().join("erlang/erlang.policy.toml").display().to_string();
+    let key = captures_folder().join("tls/server.key").display().to_string();
     let case = |threads: &str| {
-        let run =
-            Run::analyze(&[&captures, "--threads", threads, "--tables", "parquet,csv,ndjson", "--policy", &policy]);
+        let run = Run::analyze(&[
+            &captures,
+            "--threads",
+            threads,
+            "--tables",
+            "parquet,csv,ndjson",
+            "--policy",
+            &policy,
+            "--rsa-key",
+            &key,
+        ]);
         let mut all = BTreeMap::new();
         files(&run.case(), "", &mut all);
         all

@@ -101,6 +101,7 @@ impl Case {
                 _ => Vantage::Gateway { inside: text("inside").split(',').map(network).collect() },
             },
             interfaces: Interfaces::default(),
+            bridges: false,
             timing: match text("timing") {
                 "real" => Timing::Real { limit: Duration::from_secs(600) },
                 _ => Timing::Max,

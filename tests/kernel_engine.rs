@@ -29,6 +29,7 @@ fn gateway<'a>(kind: FileKind, text: &'a str) -> KernelRun<'a> {
         backend: Backend::Nft,
         vantage: Vantage::Gateway { inside: vec![("10.1.0.0".parse().unwrap(), 16)] },
         interfaces: Interfaces::default(),
+        bridges: false,
         timing: Timing::Max,
         settings: Settings::default(),
     }
@@ -93,6 +94,27 @@ fn rules_count_and_verdicts_are_told_apart() {
             assert_eq!(result.per_packet.is_some(), per_packet);
         }
     }
+}
+
+#[test]
+fn a_bridge_passes_frames_as_they_came() {
+    if !possible() {
+        return;
+    }
+    let rules = "table bridge b {\n chain f { type filter hook forward priority 0; iifname eth1 oifname eth0 counter; \
+        ip ttl 64 counter; udp dport 99 counter drop; }\n \
+        chain own { type filter hook output priority 0; counter; }\n}\n\
+        table netdev n {\n chain e { type filter hook egress device eth0 priority 0; counter; }\n}\n";
+    let mut candidate = gateway(FileKind::NftScript, rules);
+    candidate.bridges = true;
+    let packets = [udp(INSIDE, OUTSIDE, 53, b"out"), udp(OUTSIDE, INSIDE, 99, b"no"), udp(OUTSIDE, INSIDE, 53, b"in")];
+    let result = match run(&candidate, &packets) {
+        Err(KernelError::Setup { message, .. }) => return eprintln!("SKIPPED: no bridges here: {message}"),
+        result => result.unwrap(),
+    };
+    assert_eq!(letters(&result), "ADA");
+    let counts: Vec<_> = result.rules.iter().map(|rule| rule.count().unwrap()).collect();
+    assert_eq!(counts, [(1, 31), (3, 91), (1, 30), (0, 0), (1, 45)], "{}", result.listing);
 }
 
 #[test]

@@ -155,3 +155,103 @@ fn nothing_to_read_is_told_and_nothing_is_written() {
     assert!(String::from_utf8(output.stderr).unwrap().contains("no-such.rules"));
     assert!(Path::new("rulesets").is_dir());
 }
+
+#[test]
+fn a_pipe_is_read_as_often_as_needed() {
+    let folder = tempfile::tempdir().unwrap();
+    let case = folder.path().join("case");
+    let arguments = ["replay", "-", "--rules", "rulesets/ejabberd-host.rules", "--local", "10.77.0.10", "-o"];
+    let output = Command::new(env!("CARGO_BIN_EXE_jabberscope"))
+        .args(arguments)
+        .arg(&case)
+        .stdin(std::fs::File::open(PLAIN).unwrap())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let hits: Value = serde_json::from_slice(&std::fs::read(case.join("hits.json")).unwrap()).unwrap();
+    assert_eq!(outcomes(of(&hits, "ejabberd-host"), "stopped"), 8);
+}
+
+#[test]
+fn the_page_shows_what_each_ruleset_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let case = folder.path().join("case");
+    let output = jabberscope(&[
+        "replay",
+        PLAIN,
+        "--local",
+        "10.77.0.10",
+        "--rules",
+        "rulesets/ejabberd-host.nft",
+        "--rules",
+        "rulesets/in-a-hurry.nft",
+        "-o",
+        case.to_str().unwrap(),
+    ]);
+    assert!(output.status.success(), "{output:?}");
+    let page = std::fs::read_to_string(case.join("report.html")).unwrap();
+    for part in ["<h2 id=\"rulesets\">", "<a href=\"#rulesets\">", "<b>4</b> / 0 / 0", "<b>0</b> / 0 / 4"] {
+        assert!(page.contains(part), "{part}");
+    }
+    assert_eq!(page.matches("<h2 id=\"charts\">").count(), 1);
+}
+
+#[test]
+fn rules_that_do_not_matter_are_told_with_how_sure_that_is() {
+    let rules = "*filter\n:INPUT DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n\
+                 -A INPUT -p tcp -m conntrack --ctstate ESTABLISHED -j ACCEPT\n\
+                 -A INPUT -p tcp --dport 5222 -j ACCEPT\n-A INPUT -p tcp --sport 1024: -j ACCEPT\n\
+                 -A INPUT -p tcp -m string --string \"<auth\" --algo bm -j REJECT\n-A INPUT -p tcp --dport 5222 -j DROP\nCOMMIT\n";
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("fw.rules");
+    std::fs::write(&file, rules).unwrap();
+    let (hits, output) = replay(PLAIN, &["--local", "10.77.0.10", "--rules", file.to_str().unwrap()]);
+    assert!(output.status.success(), "{output:?}");
+    let rules = of(&hits, "fw")["rules"].as_array().unwrap();
+    let told = |at: usize| (rules[at]["state"].as_str().unwrap(), rules[at]["note"].as_str().unwrap());
+    assert_eq!(told(0).0, "redundant", "the ports let them through as well: {:?}", told(0));
+    assert!(told(0).1.starts_with("by the capture: its "), "{:?}", told(0));
+    assert_eq!(told(3).0, "shadowed");
+    assert!(told(3).1.starts_with("by the capture: 4 packets would match"), "{:?}", told(3));
+    assert_eq!(told(4).0, "shadowed");
+    assert!(told(4).1.starts_with("provably: rule 2 (line 5)"), "{:?}", told(4));
+}
+
+#[test]
+fn what_was_assumed_is_said_beside_the_rule_and_at_the_top() {
+    let (hits, output) = replay(PLAIN, &["--local", "10.77.0.10", "--rules", "rulesets/ejabberd-host.nft"]);
+    assert!(output.status.success(), "{output:?}");
+    assert!(hits["assumptions"][0].as_str().unwrap().starts_with("4 packets are neither from nor to --local"));
+    let rules = of(&hits, "ejabberd-host")["rules"].as_array().unwrap();
+    let note = |line: u64| rules.iter().find(|rule| rule["line"] == line).unwrap()["note"].as_str().unwrap();
+    assert!(note(29).contains("what the host says to itself is not replayed"));
+    assert!(note(34).contains("other traffic of the host"));
+    let output = jabberscope(&["replay", PLAIN, "--vantage", "host", "--rules", "rulesets/ejabberd-host.nft"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("--vantage host needs --local"));
+}
+
+#[test]
+fn the_example_of_a_gate_lets_the_sound_ruleset_through_and_not_the_hurried_one() {
+    let run =
+        |rules: &str| replay(PLAIN, &["--local", "10.77.0.10", "--rules", rules, "--expect", "rulesets/gate.toml"]).1;
+    let output = run("rulesets/ejabberd-host.nft");
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(run("rulesets/in-a-hurry.nft").status.code(), Some(1));
+}
+
+#[test]
+fn a_signature_in_many_small_packets_is_named() {
+    let rules = "*filter\n:FORWARD ACCEPT [0:0]\n\
+                 -A FORWARD -p tcp -m string --string \"mechanism='PLAIN'\" --algo bm -j DROP\nCOMMIT\n";
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("fw.rules");
+    std::fs::write(&file, rules).unwrap();
+    let (hits, output) = replay("captures/xmpp/15l-tinyseg.pcap.gz", &["--rules", file.to_str().unwrap()]);
+    assert!(output.status.success(), "{output:?}");
+    let ruleset = of(&hits, "fw");
+    let split = |one: &&Value| one["reason"] == "signature split over packets";
+    let missed = ruleset["findings"].as_array().unwrap().iter().filter(split).count();
+    assert_eq!(missed, 1, "{}", ruleset["findings"]);
+    assert_eq!(ruleset["evasions"][0]["how"], "split");
+}

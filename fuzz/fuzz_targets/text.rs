@@ -40,7 +40,7 @@ fuzz_target!(|pieces: Vec<(bool, Vec<u8>)>| {
         }
     }
     decoder.end(&End { flow: &flow, stamp }, &mut lines);
-    let mut detector = CookieDetector::new(&Settings { policy: None, cookie_words: Arc::new([]), quote_chars: 100 });
+    let mut detector = CookieDetector::new(&Settings { quote_chars: 100, ..Settings::default() });
     let mut findings = Vec::new();
     for record in &lines.0 {
         detector.on_record(record, &mut findings);

@@ -3,8 +3,10 @@
 use super::AnalyzeError;
 use super::desk::{Desk, Output, Skipped, note_skipped};
 use crate::detect::{self, Detector, Finding, Settings};
-use crate::protocol::{Join, joins};
+use crate::protocol::epmd::Register;
+use crate::protocol::{Join, Record, joins};
 use crate::report::{TableWriter, TimelineBuilder, TrafficBuilder};
+use crate::table::rows::contacts::{ContactTotals, Contacts};
 use crate::table::{Rows, TableId, Tables, rows};
 use std::collections::{BTreeMap, HashSet};
 
@@ -16,11 +18,14 @@ pub struct Collector {
     joins: Vec<Box<dyn Join>>,
     /// Where joins report to.
     desk: Desk,
+    /// Which Erlang node listens where.
+    nodes: Register,
     detectors: Vec<Box<dyn Detector>>,
     writer: TableWriter,
     /// Rows of one batch in time order, by table; kept for their memory.
     merged: Vec<Rows>,
     findings: Findings,
+    contacts: ContactTotals,
     /// Bytes by time.
     pub timeline: TimelineBuilder,
     /// Bytes by protocol and address.
@@ -45,18 +50,22 @@ pub struct Collected {
     pub counts: BTreeMap<&'static str, u64>,
     /// What was not decoded.
     pub skipped: Skipped,
+    /// Which Erlang node listens where.
+    pub nodes: Register,
 }
 
 impl Collector {
-    /// Judges with every detector, writes to `writer`. `tables` is the pattern for rows: masks and capture names.
-    pub fn new(settings: &Settings, tables: &Tables, writer: TableWriter) -> Self {
+    /// Judges with every detector, writes to `writer`; joins report to `desk`.
+    pub fn new(settings: &Settings, desk: Desk, writer: TableWriter) -> Self {
         Self {
             joins: joins(),
-            desk: Desk::new(settings, tables),
+            desk,
+            nodes: Register::default(),
             detectors: detect::detectors(settings),
             writer,
             merged: TableId::ALL.iter().map(|table| Rows::new(table.columns())).collect(),
             findings: Findings::default(),
+            contacts: ContactTotals::default(),
             timeline: TimelineBuilder::default(),
             traffic: TrafficBuilder::default(),
             counts: BTreeMap::new(),
@@ -92,6 +101,11 @@ impl Collector {
         self.write(outputs)
     }
 
+    /// Adds who talked to whom in one shard.
+    pub fn add_contacts(&mut self, contacts: Contacts) {
+        self.contacts.merge(contacts);
+    }
+
     /// The captures have ended; `pattern` has the masks and names for rows that findings make.
     pub fn finish(mut self, pattern: &Tables) -> Result<Collected, AnalyzeError> {
         self.finish_joins()?;
@@ -106,6 +120,12 @@ impl Collector {
             rows::transfers::append(&mut tables, finding);
         }
         self.writer.append(TableId::Transfers, tables.rows(TableId::Transfers))?;
+        self.contacts.merge(self.desk.take_contacts());
+        self.contacts.append(&mut tables);
+        self.writer.append(TableId::Contacts, tables.rows(TableId::Contacts))?;
+        if let Some((count, stamp)) = self.contacts.beyond() {
+            note_skipped(&mut self.skipped, "xmpp.contacts-beyond-limit", count, stamp);
+        }
         if self.findings.beyond > 0 {
             self.counts.insert("findings_beyond_limit", self.findings.beyond);
         }
@@ -116,6 +136,7 @@ impl Collector {
             traffic: self.traffic,
             counts: self.counts,
             skipped: self.skipped,
+            nodes: self.nodes,
         })
     }
 
@@ -125,16 +146,14 @@ impl Collector {
         let mut records: Vec<_> = outputs.iter_mut().flat_map(|output| output.records.drain(..)).collect();
         records.sort_by_key(|record| record.at.last.order());
         let mut found = Vec::new();
-        for record in &records {
+        for record in records {
+            self.nodes.on_record(&record);
+            let mut told = vec![record];
             for join in &mut self.joins {
-                join.on_record(record, &mut self.desk);
+                told.iter().for_each(|record| join.on_record(record, &mut self.desk));
+                told.append(&mut self.desk.output.records);
             }
-            let joined = std::mem::take(&mut self.desk.output.records);
-            for record in std::iter::once(record).chain(&joined) {
-                for detector in &mut self.detectors {
-                    detector.on_record(record, &mut found);
-                }
-            }
+            self.detect(&told, &mut found);
         }
         // Stanzas that joins reported are watched here.
         self.desk.drain_watches();
@@ -147,16 +166,26 @@ impl Collector {
         self.desk.take_output(None)
     }
 
+    fn detect(&mut self, records: &[Record], found: &mut Vec<Finding>) {
+        for record in records {
+            for detector in &mut self.detectors {
+                detector.on_record(record, found);
+            }
+        }
+    }
+
     /// No more events will come: joins tell what they still hold.
     fn finish_joins(&mut self) -> Result<(), AnalyzeError> {
+        let (mut told, mut found) = (Vec::new(), Vec::new());
         for join in &mut self.joins {
+            told.iter().for_each(|record| join.on_record(record, &mut self.desk));
             join.finish(&mut self.desk);
+            told.append(&mut self.desk.output.records);
         }
-        let mut last = [self.desk.take_output(None)];
-        self.joins.clear();
-        let judged = self.judge(&mut last);
-        let [last] = last;
-        self.take(&mut [last, judged])
+        self.detect(&told, &mut found);
+        self.findings.extend(found.into_iter());
+        let last = self.desk.take_output(None);
+        self.take(&mut [last])
     }
 
     fn write(&mut self, outputs: &[Output]) -> Result<(), AnalyzeError> {
@@ -166,6 +195,9 @@ impl Collector {
                 && parts.iter().any(|rows| !rows.is_empty())
             {
                 merge_by_time(&parts, merged);
+                if table == TableId::Flows && !self.nodes.is_empty() {
+                    rows::flow::name_nodes(merged, &self.nodes);
+                }
                 self.writer.append(table, merged)?;
                 merged.clear();
             }

@@ -2,11 +2,15 @@
 
 use crate::detect::{Finding, Settings, StanzaWatch, stanza_watches};
 use crate::evidence::{Seen, Stamp};
+use crate::protocol::content::FileSpool;
+use crate::protocol::tls::{KeyRing, Keys, Sessions};
 use crate::protocol::xmpp::Stanza;
 use crate::protocol::{Event, Record, Sink};
 use crate::report::{TimelineBuilder, TrafficBuilder};
+use crate::table::rows::contacts::Contacts;
 use crate::table::{Tables, rows};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What could not be decoded or was given up: how often, and where first.
 pub type Skipped = BTreeMap<&'static str, (u64, Stamp)>;
@@ -65,14 +69,31 @@ impl Output {
 /// Takes reports; one a shard, and one for what is read after the shards.
 pub struct Desk {
     watches: Vec<Box<dyn StanzaWatch>>,
+    spool: Option<FileSpool>,
+    /// Keys that are known so far, and sessions that were opened with them.
+    keys: Arc<Keys>,
+    sessions: Sessions,
+    contacts: Contacts,
     /// What was reported since it was last taken.
     pub output: Output,
 }
 
 impl Desk {
-    /// A desk to which nothing was reported. `tables` is the pattern for its rows.
-    pub fn new(settings: &Settings, tables: &Tables) -> Self {
-        Self { watches: stanza_watches(settings), output: Output::new(tables) }
+    /// A desk to which nothing was reported. `tables` is the pattern for its rows; files go to `spool`.
+    pub fn new(settings: &Settings, tables: &Tables, spool: Option<FileSpool>) -> Self {
+        Self {
+            watches: stanza_watches(settings),
+            spool,
+            keys: Arc::default(),
+            sessions: Sessions::default(),
+            contacts: Contacts::default(),
+            output: Output::new(tables),
+        }
+    }
+
+    /// From now on these keys are known.
+    pub fn set_keys(&mut self, keys: Arc<Keys>) {
+        self.keys = keys;
     }
 
     /// What was reported since the last call. `spare` is a cleared output to write into next.
@@ -80,6 +101,11 @@ impl Desk {
         self.drain_watches();
         let empty = spare.unwrap_or_else(|| Output::new(&self.output.tables));
         std::mem::replace(&mut self.output, empty)
+    }
+
+    /// Who talked to whom, over all that was reported.
+    pub fn take_contacts(&mut self) -> Contacts {
+        std::mem::take(&mut self.contacts)
     }
 }
 
@@ -95,6 +121,7 @@ impl Desk {
 impl Sink for Desk {
     fn stanza(&mut self, seen: &Seen<'_>, stanza: &Stanza<'_>) {
         rows::xmpp::append_stanza(&mut self.output.tables, seen, stanza);
+        self.contacts.add(seen, stanza);
         for watch in &mut self.watches {
             watch.on_stanza(seen, stanza, &mut self.output.findings);
         }
@@ -107,6 +134,14 @@ impl Sink for Desk {
 
     fn skipped(&mut self, what: &'static str, stamp: Stamp) {
         note_skipped(&mut self.output.skipped, what, 1, stamp);
+    }
+
+    fn spool(&self) -> Option<&FileSpool> {
+        self.spool.as_ref()
+    }
+
+    fn keys(&mut self) -> Option<KeyRing<'_>> {
+        Some(KeyRing { keys: &self.keys, sessions: &mut self.sessions })
     }
 }
 

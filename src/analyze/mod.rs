@@ -7,19 +7,24 @@
 mod batch;
 mod collect;
 mod desk;
+mod keys;
 mod shard;
 
-use crate::capture::{CaptureError, CaptureInfo, CaptureSet};
-use crate::detect::Settings;
+use crate::capture::{CaptureError, CaptureInfo, CaptureSet, Spool};
+use crate::detect::{Evidence, Settings};
 use crate::flow::Limits;
+use crate::protocol::content::FileSpool;
+use crate::protocol::tls::Keys;
 use crate::report::{
     self, CaseFolder, CaseInfo, CaseStats, FindingRecord, Formats, Input, LeftOut, Place, ReportError, Skipped,
     TableWriter,
 };
 use crate::secret::Masker;
 use crate::table::Tables;
-use batch::{DealCounts, Dealer};
+use batch::{DealCounts, Dealer, Dealing};
 use collect::{Collected, Collector};
+use desk::Desk;
+use keys::KnownKeys;
 use rayon::prelude::*;
 use shard::Shard;
 use std::collections::BTreeMap;
@@ -39,20 +44,26 @@ const BATCH_BYTES: usize = 32 << 20;
 pub struct Options {
     /// Files, folders, patterns, or `-`.
     pub captures: Vec<String>,
+    /// What was kept of those that can be read only once, if they will be read again.
+    pub kept: Spool,
     /// Case folder; `None` for `reports/<name of the first capture>`.
     pub output: Option<PathBuf>,
     /// Overwrite a case folder that is there.
     pub force: bool,
     /// Policy and words for the detectors.
     pub settings: Settings,
-    /// Key files that were given for TLS, which is not opened yet: told among what was skipped.
-    pub unused_keys: u64,
+    /// Keys for TLS.
+    pub keys: Keys,
+    /// Lines of key logs that could not be used: told among what was skipped.
+    pub malformed_key_lines: u64,
     /// Show secrets as they are.
     pub reveal_secrets: bool,
     /// File formats of the tables.
     pub formats: Formats,
     /// Write the findings as Suricata's EVE JSON too.
     pub eve: bool,
+    /// Carve the files that moved.
+    pub extract_files: bool,
     /// Threads; `None` for one a core.
     pub threads: Option<usize>,
     /// The command line, for the record.
@@ -100,22 +111,26 @@ pub fn run(options: &Options, progress: &(dyn Fn(u64, Option<u64>) + Sync)) -> R
 
 fn analyze(options: &Options, progress: &(dyn Fn(u64, Option<u64>) + Sync)) -> Result<Case, AnalyzeError> {
     let started = Instant::now();
-    let mut captures = CaptureSet::open(&options.captures)?;
+    let mut captures = CaptureSet::open_again(&options.captures, &options.kept)?;
     let names = captures.names();
     let output = options.output.clone().unwrap_or_else(|| default_folder(options, &names));
     let folder = CaseFolder::create(output, options.force)?;
     let masker = Masker::new(options.reveal_secrets, captures.masking_key());
     let tables = Tables::new(masker.clone(), Arc::clone(&names));
-    let mut shards: Vec<Shard> =
-        (0..SHARDS).map(|_| Shard::new(Limits::default(), &options.settings, &tables)).collect();
-    let mut dealer = Dealer::new(SHARDS);
-    let mut collector =
-        Collector::new(&options.settings, &tables, TableWriter::new(folder.tables()?, options.formats)?);
+    let spool = if options.extract_files { Some(FileSpool::new(folder.files()?)) } else { None };
+    let desk = || Desk::new(&options.settings, &tables, spool.clone());
+    let mut shards: Vec<Shard> = (0..SHARDS).map(|_| Shard::new(Limits::default(), desk())).collect();
+    // A session that is resumed can be opened with a private key only by what its first connection told.
+    let dealing = if options.keys.has_server_keys() { Dealing::ByHosts } else { Dealing::Spread };
+    let mut dealer = Dealer::new(SHARDS, dealing);
+    let mut collector = Collector::new(&options.settings, desk(), TableWriter::new(folder.tables()?, options.formats)?);
 
+    let mut keys = KnownKeys::new(&options.keys, &mut shards);
     let mut next = captures.next_batch(BATCH_FRAMES, BATCH_BYTES);
     let (mut last_outputs, mut spares) = (Vec::new(), Vec::new());
     while let Some((batch, hashing)) = next {
         progress(captures.bytes_read(), captures.total_bytes());
+        keys.learn(&mut captures, &mut shards);
         let (outputs, consumed, following) = in_parallel(
             || {
                 dealer.run(&batch, &mut shards);
@@ -132,7 +147,11 @@ fn analyze(options: &Options, progress: &(dyn Fn(u64, Option<u64>) + Sync)) -> R
     collector.consume(last_outputs)?;
     shards.par_iter_mut().for_each(Shard::finish);
     collector.consume(shards.iter_mut().map(|shard| shard.take_output(None)).collect())?;
+    shards.iter_mut().for_each(|shard| collector.add_contacts(shard.take_contacts()));
     let mut collected = collector.finish(&tables)?;
+    if let Some(spool) = &spool {
+        keep_carved(spool, &folder, &mut collected)?;
+    }
     let left_out = captures
         .skipped_inputs()
         .iter()
@@ -142,11 +161,31 @@ fn analyze(options: &Options, progress: &(dyn Fn(u64, Option<u64>) + Sync)) -> R
     let findings = std::mem::take(&mut collected.findings);
     let mut info = case_info(options, &names, &inputs, &dealer.finish(), collected);
     info.left_out = left_out;
+    if let Some(count) = spool.map(|spool| spool.failed()).filter(|count| *count > 0) {
+        info.skipped.insert("files.not-written".to_owned(), Skipped { count, first: None });
+    }
+    let malformed = options.malformed_key_lines + keys.malformed_lines();
+    if malformed > 0 {
+        info.skipped.insert("tls.malformed-key-lines".to_owned(), Skipped { count: malformed, first: None });
+    }
     let findings = report::write_case(&folder, &mut info, &findings, &masker, started)?;
     if options.eve {
         report::write_eve(&folder, &findings)?;
     }
     Ok(Case { folder, info, findings })
+}
+
+/// Of the files that were carved, those that findings name stay: HTTP carries much that is no file, and a relayed file
+/// was carved on each of its connections.
+fn keep_carved(spool: &FileSpool, folder: &CaseFolder, collected: &mut Collected) -> Result<(), AnalyzeError> {
+    let named = collected.findings.iter().flat_map(|finding| &finding.evidence).filter_map(|evidence| match evidence {
+        ("saved_as", Evidence::Text(path)) => path.strip_prefix("files/").map(str::to_owned),
+        _ => None,
+    });
+    let named = named.collect();
+    spool.keep_only(&named).map_err(ReportError::io("clean", &folder.files()?))?;
+    collected.counts.insert("carved_files", named.len() as u64);
+    Ok(())
 }
 
 /// `reports/` and the name of what was asked for first; a pattern gives way to the first capture that fits it.
@@ -172,10 +211,6 @@ fn case_info(
         let first = dealt.first_undecodable.get(what).map(|stamp| Place::of(*stamp, names));
         info.skipped.insert((*what).to_owned(), Skipped { count: *count, first });
     }
-    if options.unused_keys > 0 {
-        let unused = Skipped { count: options.unused_keys, first: None };
-        info.skipped.insert("tls.key-files-not-used-yet".to_owned(), unused);
-    }
     if collected.traffic.folded_addresses() > 0 {
         let count = collected.traffic.folded_addresses();
         info.skipped.insert("report.addresses-beyond-limit".to_owned(), Skipped { count, first: None });
@@ -185,9 +220,10 @@ fn case_info(
     info.statistics.insert("flows".to_owned(), flows);
     let not_ip = dealt.frames.not_ip.iter().map(|(kind, count)| (kind.to_string(), *count)).collect();
     info.statistics.insert("not_ip".to_owned(), not_ip);
+    let nodes_of = |address| collected.nodes.nodes_of(address).into_iter().map(str::to_owned).collect();
     info.traffic = CaseStats {
         traffic_by_protocol: collected.traffic.by_protocol(),
-        top_talkers: collected.traffic.top_talkers(TOP_TALKERS),
+        top_talkers: collected.traffic.top_talkers(TOP_TALKERS, nodes_of),
         timeline: collected.timeline.finish(),
     };
     info.tables = collected.table_rows;

@@ -3,11 +3,13 @@
 //! A shard needs nothing from another shard, and what leaves it is plain data.
 
 use super::desk::{Desk, Output};
-use crate::detect::Settings;
 use crate::flow::{self, Chunk, End, FlowSummary, FlowTable, Gap, Handler, Limits, PacketView};
 use crate::protocol::Conversation;
+use crate::protocol::tls::Keys;
 use crate::report::FlowTraffic;
-use crate::table::{Tables, rows};
+use crate::table::rows;
+use crate::table::rows::contacts::Contacts;
+use std::sync::Arc;
 
 /// A shard of the pipeline.
 pub struct Shard {
@@ -16,9 +18,14 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// A shard without conversations. `tables` is the pattern for its rows: masks and capture names.
-    pub fn new(limits: Limits, settings: &Settings, tables: &Tables) -> Self {
-        Self { flows: FlowTable::new(limits), desk: Desk::new(settings, tables) }
+    /// A shard without conversations, reporting to a desk of its own.
+    pub fn new(limits: Limits, desk: Desk) -> Self {
+        Self { flows: FlowTable::new(limits), desk }
+    }
+
+    /// From now on these keys are known.
+    pub fn set_keys(&mut self, keys: Arc<Keys>) {
+        self.desk.set_keys(keys);
     }
 
     /// Takes a packet, in capture order.
@@ -34,6 +41,11 @@ impl Shard {
         self.desk.output.count("flows", counts.flows);
         self.desk.output.count("flows_evicted", counts.evicted);
         self.desk.output.count("reassembly_waits_given_up", counts.waits_given_up);
+    }
+
+    /// Who talked to whom, over all batches.
+    pub fn take_contacts(&mut self) -> Contacts {
+        self.desk.take_contacts()
     }
 
     /// What was said since the last call. `spare` is a cleared output to write into next.

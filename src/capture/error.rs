@@ -34,6 +34,14 @@ pub enum CaptureError {
         /// What the system says.
         source: io::Error,
     },
+    /// A pipe must be read twice, and there is no room to keep it.
+    #[error("{}: cannot be kept to be read twice: {source} (TMPDIR says where it would lie)", if path.as_os_str() == "-" { "standard input".into() } else { path.display().to_string() })]
+    Spool {
+        /// As named.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
     /// No input holds a capture.
     #[error("nothing to read: {reason}")]
     NothingReadable {

@@ -69,6 +69,11 @@ impl Input {
         Self::whole(name, Place::Memory(Arc::clone(&whole)), whole)
     }
 
+    /// Looks into what was kept of a pipe.
+    pub(super) fn kept(name: String, whole: Arc<Whole>) -> Self {
+        Self::whole(name, Place::Memory(Arc::clone(&whole)), whole)
+    }
+
     /// An input that cannot be opened.
     pub(super) fn unreadable(path: &Path, reason: String) -> Self {
         Self {

@@ -4,6 +4,7 @@ use super::SkippedInput;
 use super::error::CaptureError;
 use super::hashing::hex;
 use super::input::Input;
+use super::spool::{STDIN, Spool};
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
@@ -11,9 +12,6 @@ use std::path::{Path, PathBuf};
 
 /// Endings of capture names. They decide only whether a file of a folder that holds no capture is worth a word.
 const CAPTURE_NAMES: [&str; 8] = ["pcap", "pcapng", "cap", "ntar", "pcap.gz", "pcap.zst", "pcap.lz4", "pcap.xz"];
-
-/// The argument that stands for standard input.
-const STDIN: &str = "-";
 
 /// An input as it was named or found.
 struct Found {
@@ -31,7 +29,7 @@ pub(super) struct Inputs {
 
 impl Inputs {
     /// Finds and looks into everything the arguments name. Each file is taken once.
-    pub(super) fn find(arguments: &[String]) -> Result<Self, CaptureError> {
+    pub(super) fn find(arguments: &[String], kept: &Spool) -> Result<Self, CaptureError> {
         let mut inputs = Self::default();
         let mut found = Vec::new();
         for argument in arguments {
@@ -47,6 +45,8 @@ impl Inputs {
             let canonical = if stdin { path.clone() } else { fs::canonicalize(&path).unwrap_or_else(|_| path.clone()) };
             if !seen.insert(canonical) {
                 inputs.skip(&path, "the same file as another input");
+            } else if let Some(whole) = kept.get(&path) {
+                inputs.inputs.push(Input::kept(path.display().to_string(), whole));
             } else if stdin {
                 inputs.inputs.push(Input::stream(STDIN.to_owned(), Box::new(io::stdin())));
             } else {

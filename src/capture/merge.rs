@@ -11,6 +11,7 @@ use super::inputs::Inputs;
 use super::names::short_names;
 use super::reader::{Budget, Reader};
 use super::source::BlockSizes;
+use super::spool::Spool;
 use super::{Batch, CaptureInfo, SkippedInput};
 use crate::evidence::CaptureId;
 use sha2::{Digest, Sha256};
@@ -49,7 +50,12 @@ impl CaptureSet {
     /// Finds the inputs that the arguments name (files, folders, patterns, `-`) and looks into each. Fails if
     /// something named is not there, or none of it is a capture.
     pub fn open(arguments: &[String]) -> Result<Self, CaptureError> {
-        Ok(Self::new(Inputs::find(arguments)?))
+        Self::open_again(arguments, &Spool::default())
+    }
+
+    /// As [`CaptureSet::open`], with what cannot be read again taken from where it was kept.
+    pub fn open_again(arguments: &[String], kept: &Spool) -> Result<Self, CaptureError> {
+        Ok(Self::new(Inputs::find(arguments, kept)?))
     }
 
     /// Captures that are in memory, by name.

@@ -9,6 +9,7 @@
 //! | module | takes | gives |
 //! |---|---|---|
 //! | `inputs`, `input`, `names` | arguments | single inputs, each once, each with a short name |
+//! | `spool` | a pipe | its bytes, to be read as often as wanted |
 //! | `bytes`, `compression`, `source` | an input | a window over its bytes |
 //! | `pcap`, `pcapng`, `parse`, `resync` | a window | frames; after damage, the next place that makes sense |
 //! | `notes`, `reader` | one input | its frames in batches, and what is known of it |
@@ -30,6 +31,7 @@ mod pcapng;
 mod reader;
 mod resync;
 mod source;
+mod spool;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)] // tests
 mod tests;
@@ -37,6 +39,7 @@ mod tests;
 pub use error::CaptureError;
 pub use hashing::HashWork;
 pub use merge::CaptureSet;
+pub use spool::Spool;
 
 use crate::evidence::{CaptureId, Stamp};
 use std::sync::Arc;

@@ -3,8 +3,10 @@
 use super::progress::Progress;
 use super::{Common, Failure, Status};
 use crate::analyze::{self, AnalyzeError, Case, Options};
+use crate::capture::Spool;
 use crate::detect::{Settings, Severity};
 use crate::policy::Policy;
+use crate::protocol::tls::{KeyFileError, Keys, MalformedLine};
 use crate::report::{Formats, terminal};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -24,6 +26,9 @@ Exit status: 0 done; 1 a finding of --fail-on's severity; 2 wrong usage, or noth
 pub struct Arguments {
     #[command(flatten)]
     case: CaseArguments,
+    /// Carve the files that moved into files/ of the case folder, named by their SHA-256
+    #[arg(long)]
+    extract_files: bool,
     /// Exit with status 1 if there is a finding of this severity or worse: info, low, medium, high, critical
     #[arg(long, value_name = "SEVERITY", value_parser = parse_severity)]
     fail_on: Option<Severity>,
@@ -44,15 +49,18 @@ pub struct CaseArguments {
     /// What the site allows (TOML); see `jabberscope policy init`
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// TLS key log (SSLKEYLOGFILE format). Checked only: this version does not open TLS yet, and says so in the summary
+    /// TLS key log (SSLKEYLOGFILE format) to open TLS with; may be given several times
     #[arg(long, value_name = "FILE")]
     keylog: Vec<PathBuf>,
-    /// RSA private key of a server. Checked only, as --keylog
+    /// RSA private key of a server (PEM or DER), for TLS with RSA key exchange; may be given several times
     #[arg(long, value_name = "FILE")]
     rsa_key: Vec<PathBuf>,
     /// Words to try as Erlang cookies, one a line, beside the well-known ones
     #[arg(long, value_name = "FILE")]
     cookie_list: Option<PathBuf>,
+    /// The site's own Erlang cookie, or @FILE with one a line: tells who holds it outside the cluster; may be repeated
+    #[arg(long, value_name = "COOKIE")]
+    known_cookie: Vec<String>,
     /// Show passwords, cookies, tokens and message bodies as they are
     #[arg(long)]
     reveal_secrets: bool,
@@ -74,7 +82,7 @@ fn parse_severity(text: &str) -> Result<Severity, String> {
 
 /// Analyses captures and says what was found.
 pub fn run(common: &Common, arguments: &Arguments) -> Result<Status, Failure> {
-    let options = arguments.case.options(common)?;
+    let options = Options { extract_files: arguments.extract_files, ..arguments.case.options(common)? };
     let progress = Progress::new(common.quiet || common.no_progress || common.json);
     let result = analyze::run(&options, &|done, total| progress.update(done, total));
     progress.finish();
@@ -103,21 +111,69 @@ impl CaseArguments {
             Some(path) => read_words(path)?,
             None => Arc::default(),
         };
-        for path in self.keylog.iter().chain(&self.rsa_key) {
-            std::fs::File::open(path).map_err(|error| Failure::Input(format!("{}: {error}", path.display())))?;
-        }
+        let (keys, malformed_key_lines) = self.keys(common)?;
         Ok(Options {
-            unused_keys: (self.keylog.len() + self.rsa_key.len()) as u64,
+            keys,
+            malformed_key_lines,
             captures: self.captures.clone(),
+            kept: Spool::default(),
             output: self.output.clone(),
             force: self.force,
-            settings: Settings { policy, cookie_words, quote_chars: QUOTE_CHARS },
+            settings: Settings { policy, cookie_words, known_cookies: self.known_cookies()?, quote_chars: QUOTE_CHARS },
             reveal_secrets: self.reveal_secrets,
             formats: self.tables.unwrap_or_else(Formats::standard),
             eve: self.eve,
+            extract_files: false,
             threads: common.threads.map(usize::from),
-            command_line: std::env::args().collect(),
+            command_line: Self::command_line(),
         })
+    }
+
+    fn known_cookies(&self) -> Result<Arc<[String]>, Failure> {
+        let mut cookies = Vec::new();
+        for given in &self.known_cookie {
+            match given.strip_prefix('@') {
+                Some(path) => cookies.extend(read_words(Path::new(path))?.iter().cloned()),
+                None => cookies.push(given.clone()),
+            }
+        }
+        Ok(cookies.into())
+    }
+
+    /// The command line for the record, without cookies that were typed.
+    fn command_line() -> Vec<String> {
+        const OPTION: &str = "--known-cookie";
+        let mut words: Vec<String> = std::env::args().collect();
+        let mut is_cookie = false;
+        for word in &mut words {
+            let joined = word.strip_prefix(OPTION).and_then(|rest| rest.strip_prefix('='));
+            if joined.is_some_and(|cookie| !cookie.starts_with('@')) {
+                *word = format!("{OPTION}=[masked]");
+            } else if is_cookie && !word.starts_with('@') {
+                *word = "[masked]".to_owned();
+            }
+            is_cookie = word == OPTION;
+        }
+        words
+    }
+}
+
+impl CaseArguments {
+    /// Keys for TLS, and how many lines of key logs could not be used: a log that was cut short is no reason to stop.
+    fn keys(&self, common: &Common) -> Result<(Keys, u64), Failure> {
+        let failure = |error: KeyFileError| Failure::Input(error.to_string());
+        let (mut keys, mut malformed) = (Keys::default(), 0);
+        for path in &self.keylog {
+            let reading = keys.load_log(path).map_err(failure)?;
+            malformed += reading.malformed;
+            for MalformedLine { line, cause } in reading.listed.iter().filter(|_| !common.quiet) {
+                super::warn(&format!("{}: line {line}: {cause}; left out", path.display()));
+            }
+        }
+        for path in &self.rsa_key {
+            keys.load_rsa_key(path).map_err(failure)?;
+        }
+        Ok((keys, malformed))
     }
 }
 

@@ -90,6 +90,12 @@ impl Failure {
     }
 }
 
+/// Tells the person at the terminal what does not stop the program.
+#[allow(clippy::print_stderr)] // warnings go to standard error, from here only
+fn warn(message: &str) {
+    eprintln!("jabberscope: {message}");
+}
+
 /// Runs a command line, program name first.
 pub fn run(arguments: impl Iterator<Item = OsString>) -> Result<Status, Failure> {
     let Arguments { common, command } = Arguments::try_parse_from(arguments).map_err(Failure::Usage)?;

@@ -4,15 +4,17 @@ use super::analyze::CaseArguments;
 use super::progress::Progress;
 use super::{Common, Failure, Status};
 use crate::analyze::{self, Case};
+use crate::capture::Spool;
 use crate::replay::candidate::Mode;
 use crate::replay::expect::Expectations;
 use crate::replay::hits::Hits;
 use crate::replay::machine::Settings;
-use crate::replay::run::{self, Engine, Replay, Replayed};
+use crate::replay::place::Named;
+use crate::replay::run::{self, Engine, Replay, ReplayError, Replayed};
 use crate::replay::wiring::{Vantage, Wiring};
 use crate::replay::world::Routes;
 use crate::replay::xt::Backend;
-use crate::replay::{output, terminal};
+use crate::replay::{kernel, output, terminal};
 use crate::ruleset::load::{self, Loaded};
 use clap::ValueEnum;
 use std::io::Write;
@@ -124,14 +126,22 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<Status, Failure> {
         .map_err(|error| input(&error))?;
     let expectations =
         arguments.expect.as_deref().map(Expectations::load).transpose().map_err(|error| input(&error))?;
-    let options = arguments.case.options(common)?;
+    if arguments.engine != EngineName::Model {
+        kernel::available().map_err(|error| input(&ReplayError::from(error)))?;
+    }
+    let mut options = arguments.case.options(common)?;
+    // Captures are read twice or more: first for findings, then for the rules.
+    options.kept = Spool::of(&options.captures).map_err(|error| input(&error))?;
+    let settings = settings(arguments, &options)?;
     let progress = Progress::new(common.quiet || common.no_progress || common.json);
     let case = analyze::run(&options, &|done, total| progress.update(done, total)).map_err(super::analyze::failure)?;
     let replay = Replay {
         captures: &options.captures,
+        kept: &options.kept,
         rulesets: &rulesets,
         findings: &case.findings,
-        settings: settings(arguments, &options),
+        settings,
+        named: named(arguments),
         mode: match arguments.mode {
             ModeName::Observe => Mode::Observe,
             ModeName::Enforce => Mode::Enforce,
@@ -145,13 +155,23 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<Status, Failure> {
     let replayed = run::run(&replay, &|done, total| progress.update(done, total));
     progress.finish();
     let replayed = replayed.map_err(|error| input(&error))?;
-    output::write(&case.folder, &replayed.hits, options.formats).map_err(|error| input(&error))?;
+    output::write(&case.folder, &replayed.hits, &case.findings, options.formats).map_err(|error| input(&error))?;
     let failures = expectations.map_or_else(Vec::new, |all| all.check(&replayed.hits, &replayed.flows, &case.findings));
     print(common, &case, &replayed, &failures);
     Ok(if failures.is_empty() { Status::Done } else { Status::GateFailed })
 }
 
-fn settings(arguments: &Arguments, options: &analyze::Options) -> Settings {
+/// Which interfaces were given names.
+fn named(arguments: &Arguments) -> Named {
+    let is = |side: Side| arguments.iface.iter().any(|(of, _)| *of == side);
+    Named { inside: is(Side::Inside), outside: is(Side::Outside) }
+}
+
+fn settings(arguments: &Arguments, options: &analyze::Options) -> Result<Settings, Failure> {
+    if arguments.vantage == Some(VantageName::Host) && arguments.local.is_empty() {
+        let message = "--vantage host needs --local: without the host's own addresses no packet is for it or from it";
+        return Err(Failure::Input(message.to_owned()));
+    }
     let name = |side: Side, standard: &str| {
         let given = arguments.iface.iter().rfind(|(of, _)| *of == side).map(|(_, name)| name.as_str());
         Arc::from(given.unwrap_or(standard))
@@ -173,14 +193,14 @@ fn settings(arguments: &Arguments, options: &analyze::Options) -> Settings {
         inside_if: name(Side::Inside, "eth1"),
         outside_if: name(Side::Outside, "eth0"),
     };
-    Settings {
+    Ok(Settings {
         wiring: Wiring { vantage, routes },
         backend: match arguments.backend {
             BackendName::Nft => Backend::Nft,
             BackendName::Legacy => Backend::Legacy,
         },
         ..Settings::default()
-    }
+    })
 }
 
 fn print(common: &Common, case: &Case, replayed: &Replayed, failures: &[String]) {

@@ -3,9 +3,11 @@
 use super::{Common, Failure, Status};
 use crate::report::escape::safe_text;
 use crate::report::units;
+use crate::ruleset::lint::unseen::{Need, needs};
 use crate::ruleset::lint::{self, Kind, Lint};
 use crate::ruleset::load::{self, Loaded};
-use crate::ruleset::model::{Chain, Rule, Table};
+use crate::ruleset::model::{Chain, ChainId, Policy, Rule, Table};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::Write as _;
 
@@ -42,6 +44,9 @@ pub fn run(common: &Common, arguments: &Arguments) -> Result<Status, Failure> {
     if failed.is_empty() { Ok(Status::Done) } else { Err(Failure::Input(failed.join("\njabberscope: "))) }
 }
 
+/// Callers of a chain that are named.
+const MOST_CALLERS: usize = 8;
+
 fn describe(loaded: &Loaded, lints: &[Lint], verbose: bool) -> String {
     let mut out = String::new();
     // Writing to a String cannot fail.
@@ -65,9 +70,16 @@ fn write_ruleset(out: &mut String, loaded: &Loaded, lints: &[Lint], verbose: boo
         units::counted(rules.len() as u64, "rule"),
         units::counted(sets as u64, "set")
     )?;
+    for table in &ruleset.tables {
+        write_table(out, table)?;
+    }
+    for set in &ruleset.ipsets {
+        writeln!(out, "  ipset {}: {}", safe_text(&set.name), units::counted(set.entries.len() as u64, "member"))?;
+    }
     for (number, (table, chain, rule)) in (0u32..).zip(&rules) {
+        let needs = needs(table, rule);
         let own: Vec<&Lint> = lints.iter().filter(|lint| lint.rule == Some(number)).collect();
-        if !verbose && own.is_empty() && rule.unknown.is_empty() {
+        if !verbose && own.is_empty() && rule.unknown.is_empty() && needs.is_empty() {
             continue;
         }
         let place = format!("{}", rule.place);
@@ -83,6 +95,9 @@ fn write_ruleset(out: &mut String, loaded: &Loaded, lints: &[Lint], verbose: boo
         for unknown in &rule.unknown {
             writeln!(out, "      unknown: {}: {}", safe_text(&unknown.what), safe_text(&unknown.effect))?;
         }
+        for need in needs {
+            writeln!(out, "      rests on: {}", safe_text(&need.assumed()))?;
+        }
         for lint in own {
             writeln!(out, "      {}: {}", word(lint.kind), safe_text(&lint.message))?;
         }
@@ -94,6 +109,49 @@ fn write_ruleset(out: &mut String, loaded: &Loaded, lints: &[Lint], verbose: boo
         writeln!(out, "  note: {}: {}", safe_text(&note.place.to_string()), safe_text(&note.message))?;
     }
     Ok(())
+}
+
+/// A table: its chains with when they are asked, what they do at their end, and who calls them.
+fn write_table(out: &mut String, table: &Table) -> std::fmt::Result {
+    let dormant = if table.dormant { " (dormant: loaded, but not asked)" } else { "" };
+    writeln!(out, "  table {} {}{dormant}", table.family.as_str(), safe_text(&table.name))?;
+    for (chain, callers) in table.chains.iter().zip(callers(table)) {
+        let rules = units::counted(chain.rules.len() as u64, "rule");
+        let how = match &chain.base {
+            Some(base) => {
+                let policy = policy_word(base.policy);
+                format!("{} priority {}, policy {policy}", base.hook.as_str(), base.priority)
+            }
+            None if callers.is_empty() => "called by nobody".to_owned(),
+            None => {
+                let names: Vec<_> = callers.iter().take(MOST_CALLERS).map(|name| safe_text(name)).collect();
+                let more = callers.len().saturating_sub(MOST_CALLERS);
+                format!("called by {}{}", names.join(", "), if more > 0 { ", …" } else { "" })
+            }
+        };
+        writeln!(out, "    {}: {how}, {rules}", safe_text(&chain.name))?;
+    }
+    Ok(())
+}
+
+fn policy_word(policy: Policy) -> &'static str {
+    match policy {
+        Policy::Accept => "accept",
+        Policy::Drop => "drop",
+    }
+}
+
+/// Chains that lead into each chain of a table.
+fn callers(table: &Table) -> Vec<BTreeSet<&str>> {
+    let mut callers = vec![BTreeSet::new(); table.chains.len()];
+    for chain in &table.chains {
+        for ChainId(called) in chain.rules.iter().flat_map(|rule| lint::jumps(table, rule)) {
+            if let Some(callers) = callers.get_mut(called as usize) {
+                callers.insert(&*chain.name);
+            }
+        }
+    }
+    callers
 }
 
 fn word(kind: Kind) -> &'static str {
@@ -121,9 +179,34 @@ fn json(loaded: &Loaded, lints: &[Lint]) -> String {
                 .iter()
                 .map(|unknown| serde_json::json!({"what": unknown.what, "effect": unknown.effect}))
                 .collect();
+            let rests_on: Vec<String> = needs(table, rule).iter().map(Need::assumed).collect();
             serde_json::json!({
                 "family": table.family.as_str(), "table": &*table.name, "chain": &*chain.name, "n": rule.n, "text": rule.text,
                 "file": &*rule.place.file, "line": rule.place.line, "remarks": remarks, "unknown": unknown,
+                "rests_on": rests_on,
+            })
+        })
+        .collect();
+    let tables: Vec<_> = loaded
+        .ruleset
+        .tables
+        .iter()
+        .map(|table| {
+            let chains: Vec<_> = table
+                .chains
+                .iter()
+                .zip(callers(table))
+                .map(|(chain, callers)| {
+                    let base = chain.base.as_ref();
+                    serde_json::json!({
+                        "name": &*chain.name, "rules": chain.rules.len(),
+                        "hook": base.map(|base| base.hook.as_str()), "priority": base.map(|base| base.priority),
+                        "policy": base.map(|base| policy_word(base.policy)), "called_by": callers,
+                    })
+                })
+                .collect();
+            serde_json::json!({
+                "family": table.family.as_str(), "name": &*table.name, "dormant": table.dormant, "chains": chains,
             })
         })
         .collect();
@@ -138,7 +221,27 @@ fn json(loaded: &Loaded, lints: &[Lint]) -> String {
         .iter()
         .map(|note| serde_json::json!({"place": note.place.to_string(), "message": note.message}))
         .collect();
-    let value =
-        serde_json::json!({"name": loaded.name, "files": files, "rules": rules, "remarks": whole, "notes": notes});
+    let value = serde_json::json!({"name": loaded.name, "files": files, "tables": tables, "rules": rules, "remarks": whole, "notes": notes});
     format!("{value:#}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // tests
+    use super::*;
+
+    fn told(files: &str, verbose: bool) -> String {
+        let loaded = load::load(files).unwrap();
+        describe(&loaded, &lint::lint(&loaded.ruleset), verbose)
+    }
+
+    #[test]
+    fn mistakes_of_somebody_in_a_hurry() {
+        insta::assert_snapshot!(told("rulesets/in-a-hurry.rules", false));
+    }
+
+    #[test]
+    fn a_sound_set_is_told_as_a_whole() {
+        insta::assert_snapshot!(told("rulesets/ejabberd-cluster.rules,rulesets/ejabberd-cluster.ipset", true));
+    }
 }

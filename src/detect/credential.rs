@@ -6,6 +6,7 @@
 use super::title::in_title;
 use super::{Detector, Finding, Kind, Severity};
 use crate::evidence::Seen;
+use crate::protocol::socks5::SocksEvent;
 use crate::protocol::xmpp::{Disclosure, Login, Outcome, XmppEvent};
 use crate::protocol::{Event, Record};
 use std::collections::HashSet;
@@ -25,11 +26,14 @@ impl Detector for Credentials {
         let seen = record.at.as_seen();
         match &record.event {
             Event::Xmpp(XmppEvent::Login(login)) => out.extend(disclosed_by(login, "xmpp", &seen)),
-            Event::Xmpp(XmppEvent::DialbackKey { from, to, key }) => {
+            Event::Socks(SocksEvent::Login(login)) => out.extend(disclosed_by(login, "socks5", &seen)),
+            Event::Xmpp(XmppEvent::Federation(step)) => {
+                let Some(key) = &step.key else { return };
+                let (from, to) = (step.originating.as_str(), step.receiving.as_str());
                 if self.dialback_keys.len() >= MAX_DIALBACK_KEYS {
                     self.dialback_keys.clear();
                 }
-                if self.dialback_keys.insert((from.clone(), to.clone(), key.clone())) {
+                if self.dialback_keys.insert((from.to_owned(), to.to_owned(), key.clone())) {
                     out.push(dialback_key(from, to, key, &seen));
                 }
             }
@@ -67,11 +71,17 @@ pub fn disclosed_by(login: &Login, protocol: &'static str, seen: &Seen<'_>) -> O
 }
 
 fn dialback_key(from: &str, to: &str, key: &str, seen: &Seen<'_>) -> Finding {
-    let title = format!("dialback key of {} for {} in clear", in_title(from), in_title(to));
-    Finding::new(Kind::CredentialToken, "xmpp", seen, title)
+    let encrypted = seen.flow.within.tls.is_some();
+    let where_ = if encrypted { "inside TLS" } else { "in clear" };
+    let title = format!("dialback key of {} for {} {where_}", in_title(from), in_title(to));
+    let mut finding = Finding::new(Kind::CredentialToken, "xmpp", seen, title)
         .with("mechanism", "dialback")
         .with("username", from)
-        .with_secret("secret", key)
+        .with_secret("secret", key);
+    if encrypted {
+        finding.severity = Severity::Low;
+    }
+    finding
 }
 
 fn title(login: &Login) -> String {
@@ -104,7 +114,7 @@ pub fn is_login(mechanism: &str) -> bool {
 mod tests {
     use super::*;
     use crate::detect::Evidence;
-    use crate::detect::scene::{login, record};
+    use crate::detect::scene::{dialback, login, record};
 
     fn findings(events: Vec<XmppEvent>) -> Vec<Finding> {
         let mut detector = Credentials::default();
@@ -174,11 +184,7 @@ mod tests {
 
     #[test]
     fn a_dialback_key_is_told_once() {
-        let key = |key: &str| XmppEvent::DialbackKey {
-            from: "alpha.test".to_owned(),
-            to: "beta.test".to_owned(),
-            key: key.to_owned(),
-        };
+        let key = |key| XmppEvent::Federation(Box::new(dialback("alpha.test", "beta.test", Some(key), None)));
         let found = findings(vec![key("k1"), key("k1"), key("k2")]);
         assert_eq!(found.len(), 2);
         assert_eq!(found[0].title, "dialback key of alpha.test for beta.test in clear");

@@ -6,7 +6,7 @@
 use super::erlang::Cluster;
 use super::{Detector, Finding, Kind, Settings, filter};
 use crate::evidence::{CaptureId, Sighting, is_loopback};
-use crate::protocol::epmd::{EpmdAnswer, EpmdEvent, EpmdRequest};
+use crate::protocol::epmd::{EpmdAnswer, EpmdEvent, EpmdRequest, listed};
 use crate::protocol::{Event, Record};
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -150,15 +150,6 @@ impl Epmd {
 fn key(at: &Sighting, name: &str) -> Key {
     let server = at.receiver().ip();
     Key { server, capture: is_loopback(server).then_some(at.last.capture), name: name.to_owned() }
-}
-
-/// `name NAME at port PORT`, and DUMP's `active name     <NAME> at port PORT, fd = 5`.
-fn listed(line: &str) -> Option<(&str, u16)> {
-    let line = line.trim_start_matches('\0');
-    let (name, port) = line.strip_prefix("active ").unwrap_or(line).strip_prefix("name ")?.rsplit_once(" at port ")?;
-    let name = name.trim().trim_start_matches('<').trim_end_matches('>');
-    let port = port.split(',').next()?.trim().parse().ok()?;
-    Some((name, port))
 }
 
 fn told(kind: Kind, at: &Sighting, title: String, request: &EpmdRequest, answer: Option<&EpmdAnswer>) -> Finding {

@@ -463,6 +463,7 @@ mod tests {
                 body: None,
                 children: "",
                 bytes: 100,
+                meaning: Default::default(),
                 leg,
                 oob: None,
             };
@@ -569,6 +570,7 @@ mod tests {
                 body: None,
                 children: "",
                 bytes: 100,
+                meaning: Default::default(),
                 leg: Leg::Between,
                 oob: None,
             };

@@ -78,7 +78,7 @@ impl Detector for Parties {
                 (stream.from_domain.as_deref(), stream.domain.as_deref())
             }
             XmppEvent::Stream(stream) => (stream.jid.as_deref(), None),
-            XmppEvent::DialbackKey { from, to, .. } => (Some(from.as_str()), Some(to.as_str())),
+            XmppEvent::Federation(step) => (Some(step.originating.as_str()), Some(step.receiving.as_str())),
             _ => return,
         };
         let (party, peer) = (party.map(jid::normalize), peer.map(jid::normalize));
@@ -199,7 +199,7 @@ fn title(kind: Kind, party: &str, peer: Option<&str>, rule: &str) -> String {
 #[allow(clippy::unwrap_used)] // tests
 mod tests {
     use super::*;
-    use crate::detect::scene::{flow, login, record, settings, stamp};
+    use crate::detect::scene::{dialback, flow, login, record, settings, stamp};
     use crate::evidence::Direction;
     use crate::protocol::xmpp::{Disclosure, Leg, Outcome, StanzaKind};
 
@@ -220,8 +220,19 @@ mod tests {
         let seen = Seen { flow: &flow, direction: Direction::FromOrig, first: stamp(1), last: stamp(1) };
         let (id, body) = (None, None);
         let kind = StanzaKind::Message;
-        let stanza =
-            Stanza { kind, from, to, stanza_type, id, body, children: "", bytes: 100, leg: Leg::Sent, oob: None };
+        let stanza = Stanza {
+            kind,
+            from,
+            to,
+            stanza_type,
+            id,
+            body,
+            children: "",
+            bytes: 100,
+            meaning: Default::default(),
+            leg: Leg::Sent,
+            oob: None,
+        };
         let mut out = Vec::new();
         watch.on_stanza(&seen, &stanza, &mut out);
         out
@@ -332,8 +343,8 @@ mod tests {
         parties.on_record(&login, &mut out);
         assert_eq!(out.len(), 1);
         assert_eq!((text(&out[0], "jid"), text(&out[0], "rule")), ("evil@alpha.test", "evil@alpha.test"));
-        let dialback = XmppEvent::DialbackKey { from: "alpha.test".into(), to: "beta.test".into(), key: "k".into() };
-        parties.on_record(&record("10.0.0.1:4000", "192.0.2.1:5269", 2, dialback), &mut out);
+        let shown = XmppEvent::Federation(Box::new(dialback("alpha.test", "beta.test", Some("k"), None)));
+        parties.on_record(&record("10.0.0.1:4000", "192.0.2.1:5269", 2, shown), &mut out);
         assert_eq!(
             (text(&out[1], "jid"), text(&out[1], "peer"), text(&out[1], "rule")),
             ("beta.test", "alpha.test", "federation")

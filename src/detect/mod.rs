@@ -3,6 +3,7 @@
 //! Stanzas are judged inside the shards by [`StanzaWatch`], for there are millions of them; everything else goes to
 //! [`Detector`]s in time order, after the shards, so that what spans conversations can be joined.
 
+pub mod admin;
 pub mod bruteforce;
 pub mod cookie;
 pub mod credential;
@@ -10,6 +11,7 @@ pub mod defect;
 pub mod dns;
 pub mod epmd;
 pub mod erlang;
+pub mod federation;
 pub mod filter;
 pub mod finding;
 pub mod flood;
@@ -35,12 +37,14 @@ use crate::protocol::Record;
 use std::sync::Arc;
 
 /// What detectors are told before the first event.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Settings {
     /// What the site allows; `None` where no policy was given: then only what is wrong anywhere is found.
     pub policy: Option<Arc<Policy>>,
     /// Words to try as Erlang cookies beside the built-in ones (`--cookie-list`).
     pub cookie_words: Arc<[String]>,
+    /// The site's own Erlang cookies (`--known-cookie`): who proves one from outside the cluster has stolen it.
+    pub known_cookies: Arc<[String]>,
     /// Length up to which a term or text is quoted in evidence, in characters.
     pub quote_chars: usize,
 }
@@ -59,13 +63,16 @@ pub fn detectors(settings: &Settings) -> Vec<Box<dyn Detector>> {
         Box::new(epmd::Epmd::new(settings)),
         Box::new(erlang::Connections::new(settings)),
         Box::new(erlang::Calls::new(settings)),
+        Box::new(erlang::Administration),
         Box::new(cookie::CookieDetector::new(settings)),
         Box::new(dns::UnapprovedResolver::new(settings)),
         Box::new(credential::Credentials::default()),
         Box::new(bruteforce::Bruteforce::new(settings)),
         Box::new(xmpp_stream::CleartextStreams),
         Box::new(jid::Parties::new(settings)),
-        Box::new(transfer::Transfers::default()),
+        Box::new(federation::DialbackOnly::default()),
+        Box::new(admin::AdminCommands::default()),
+        Box::new(transfer::Transfers::new(settings)),
         Box::new(defect::Defects),
         Box::new(oversized::RefusedStanzas),
         Box::new(flood::Floods::new(settings)),

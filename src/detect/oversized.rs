@@ -97,6 +97,7 @@ mod tests {
         let flow = flow("10.0.0.7:4000", "10.0.0.1:5222");
         let seen = Seen { flow: &flow, direction: Direction::FromOrig, first: stamp(1), last: stamp(1) };
         let stanza = Stanza {
+            meaning: Default::default(),
             kind: StanzaKind::Message,
             from: Some("ann@x.test/r"),
             to: Some(if leg == Leg::Sent { "bob@x.test" } else { "bob@x.test/home" }),

@@ -3,7 +3,7 @@
 use super::Settings;
 use crate::evidence::{CaptureId, Direction, FlowInfo, Sighting, Stamp, Transport};
 use crate::policy::Policy;
-use crate::protocol::xmpp::{Disclosure, Login, Outcome, XmppEvent};
+use crate::protocol::xmpp::{Disclosure, FederationStep, FederationStepKind, Login, Outcome, XmppEvent};
 use crate::protocol::{Event, Record};
 use std::sync::Arc;
 
@@ -47,8 +47,20 @@ pub fn login(username: &str, disclosure: Disclosure, outcome: Outcome) -> Login 
     }
 }
 
+/// A dialback key that is shown, or the verdict on it.
+pub fn dialback(originating: &str, receiving: &str, key: Option<&str>, verdict: Option<&str>) -> FederationStep {
+    FederationStep {
+        kind: FederationStepKind::Result,
+        originating: originating.to_owned(),
+        receiving: receiving.to_owned(),
+        stream_id: None,
+        key: key.map(str::to_owned),
+        verdict: verdict.map(str::to_owned),
+    }
+}
+
 /// Settings with a policy of this text.
 pub fn settings(policy: Option<&str>) -> Settings {
     let policy = policy.map(|text| Arc::new(Policy::parse(text, "policy.toml").unwrap()));
-    Settings { policy, cookie_words: Arc::new([]), quote_chars: 200 }
+    Settings { policy, quote_chars: 200, ..Settings::default() }
 }

@@ -409,6 +409,7 @@ mod tests {
                 body: Some(body),
                 children: "",
                 bytes: 100,
+                meaning: Default::default(),
                 leg,
                 oob: None,
             };
@@ -503,6 +504,7 @@ mod tests {
                 body: Some("x"),
                 children: "",
                 bytes: 100,
+                meaning: Default::default(),
                 leg: Leg::Between,
                 oob: None,
             };

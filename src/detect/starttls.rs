@@ -123,6 +123,10 @@ mod tests {
             first: stamp(1_000_000),
             last: stamp(9_000_000),
             error: None,
+            software: None,
+            resumable: None,
+            resumes: None,
+            ended: None,
         }
     }
 

@@ -40,8 +40,21 @@ const SERVICE_KEYS: &[&str] = &["ports", "transport", "sources"];
 const SIGNATURE_KEYS: &[&str] = &["name", "body"];
 
 /// Methods of a transfer, as the contract names them.
-const TRANSFER_METHODS: &[&str] =
-    &["ibb", "si-ibb", "jingle-ibb", "si-socks5", "jingle-socks5", "socks5", "http-upload", "oob", "http", "bob"];
+const TRANSFER_METHODS: &[&str] = &[
+    "ibb",
+    "si-ibb",
+    "jingle-ibb",
+    "si-socks5",
+    "jingle-socks5",
+    "socks5",
+    "jingle-ice",
+    "http-upload",
+    "oob",
+    "http",
+    "bob",
+    "avatar",
+    "vcard",
+];
 
 const NETWORK: &str = "an address or a network such as \"10.0.0.0/8\"";
 const DOMAIN: &str = "a domain such as \"alpha.test\"";

@@ -3,7 +3,7 @@
 use super::{
     Chunk, DATAGRAM_PROTOCOLS, Decoder, End, Gap, Next, Opening, Probe, STREAM_PROTOCOLS, Sink, StreamProtocol,
 };
-use crate::evidence::{Direction, Stamp, Transport};
+use crate::evidence::{Direction, Stamp, TlsLayer, Transport};
 
 /// Bytes held while no protocol is sure. A stanza of one byte a segment is known long before; what needs more is none
 /// of ours.
@@ -83,6 +83,13 @@ impl Conversation {
                 held.items.push(HeldItem::Gap { direction: gap.direction, bytes: gap.bytes, stamp: gap.stamp });
             }
             Self::Fresh | Self::Opaque(_) | Self::Unknown(_) => {}
+        }
+    }
+
+    /// The conversation goes on inside TLS that stays closed.
+    pub fn sealed(&mut self, layer: TlsLayer) {
+        if let Self::Decoded(decoder) | Self::Opaque(decoder) = self {
+            decoder.sealed(layer);
         }
     }
 

@@ -4,21 +4,29 @@
 //! the first bytes are its own (content first, ports as a hint), and a decoder may hand the rest of the conversation
 //! to another one: XMPP to TLS after STARTTLS, TLS (with keys) to XMPP, HTTP to WebSocket.
 
+mod bosh;
+pub mod content;
 pub mod conversation;
 pub mod dns;
+mod early;
 pub mod epmd;
 pub mod erldist;
 pub mod http;
+mod inflate;
+mod inside;
+pub mod socks5;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod text;
 pub mod tls;
+mod websocket;
 pub mod xmpp;
+mod zlib;
 
 pub use crate::flow::{Chunk, End, Gap};
 pub use conversation::Conversation;
 
-use crate::evidence::{FlowInfo, Seen, Sighting, Stamp};
+use crate::evidence::{FlowInfo, Seen, Sighting, Stamp, TlsLayer};
 
 /// What a decoder wants done after a chunk.
 pub enum Next {
@@ -46,6 +54,8 @@ pub trait Decoder: Send {
     fn gap(&mut self, gap: &Gap<'_>, sink: &mut dyn Sink);
     /// No more bytes will come: say what is known of what was unfinished.
     fn end(&mut self, end: &End<'_>, sink: &mut dyn Sink);
+    /// What this decoder was reading goes on inside TLS that stays closed: only `end` follows.
+    fn sealed(&mut self, _layer: TlsLayer) {}
 }
 
 /// Whether bytes are of a protocol.
@@ -86,6 +96,14 @@ pub trait Sink {
     /// Something that could not be decoded, by a stable name such as `dns.unparsed` or `xmpp.resync`: counted in
     /// `case.json` with the place where it was first seen, never silent.
     fn skipped(&mut self, what: &'static str, stamp: Stamp);
+    /// Where the bytes of files go, if they are wanted; for [`content::Intake::new`].
+    fn spool(&self) -> Option<&content::FileSpool> {
+        None
+    }
+    /// Keys for what is encrypted; `None` where none can have been given.
+    fn keys(&mut self) -> Option<tls::KeyRing<'_>> {
+        None
+    }
 }
 
 /// An event that is kept: what was seen, and where.
@@ -98,7 +116,7 @@ pub struct Record {
 }
 
 /// Reads what is spread over several conversations, such as an XMPP stream in the requests of BOSH. It sees all records
-/// of a case in time order, after the shards, and reports as decoders do; what it reports is no input of other joins.
+/// of a case in time order, after the shards, and reports as decoders do; what it reports is read by the joins behind it.
 pub trait Join: Send {
     /// The next record.
     fn on_record(&mut self, record: &Record, sink: &mut dyn Sink);
@@ -106,9 +124,10 @@ pub trait Join: Send {
     fn finish(&mut self, sink: &mut dyn Sink);
 }
 
-/// Every join, in a fixed order.
+/// Every join, in a fixed order: each reads what those before it report. Sessions and calls are last, for what makes
+/// streams out of other protocols comes before them.
 pub fn joins() -> Vec<Box<dyn Join>> {
-    Vec::new()
+    vec![Box::<erldist::Ejabberdctl>::default(), bosh::start(), xmpp::sessions(), xmpp::calls()]
 }
 
 /// All that decoders report, but for stanzas. Plain data: it leaves the shard.
@@ -128,6 +147,8 @@ pub enum Event {
     Http(http::HttpEvent),
     /// Lines of a readable stream of no known protocol.
     Text(text::TextEvent),
+    /// SOCKS 5 requests and what went through.
+    Socks(socks5::SocksEvent),
 }
 
 /// A protocol that can be told from the first bytes of a TCP stream.
@@ -156,6 +177,7 @@ pub const STREAM_PROTOCOLS: &[StreamProtocol] = &[
     StreamProtocol { name: "epmd", probe: epmd::probe, start: epmd::start },
     StreamProtocol { name: "tls", probe: tls::probe, start: tls::start },
     StreamProtocol { name: "xmpp", probe: xmpp::probe, start: xmpp::start },
+    StreamProtocol { name: "socks5", probe: socks5::probe, start: socks5::start },
     StreamProtocol { name: "http", probe: http::probe, start: http::start },
     StreamProtocol { name: "erldist", probe: erldist::probe, start: erldist::start },
     StreamProtocol { name: "dns", probe: dns::probe_stream, start: dns::start_stream },

@@ -65,7 +65,7 @@ pub struct FlowTally {
 }
 
 /// What came of a finding's evidence.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct FindingTally {
     /// Payload bytes from first to last evidence frame that arrived.
     pub bytes_passed: u64,
@@ -75,6 +75,10 @@ pub struct FindingTally {
     pub stopped: u32,
     /// The first packet of it that did not arrive: stopped itself, or for want of an earlier one.
     pub first_stop: Option<(Stamp, Option<DecidedBy>)>,
+    /// The rules that had counted that packet.
+    pub way: Vec<u32>,
+    /// The last rule that counted the first evidence packet which arrived.
+    pub passed_by: Option<u32>,
     /// A rule with a part that is not modelled might have stopped it.
     pub doubtful: bool,
 }
@@ -192,9 +196,15 @@ impl Candidate {
         tally.doubtful |= self.judge.last_was_doubtful();
         if fate.arrived() {
             tally.bytes_passed += u64::from(subject.skb.len.saturating_sub(subject.part.payload));
+            if mark.evidence && tally.arrived == 0 {
+                tally.passed_by = self.hits.last().copied();
+            }
             tally.arrived += u32::from(mark.evidence);
         } else {
-            tally.first_stop.get_or_insert((subject.stamp, by));
+            if tally.first_stop.is_none() {
+                tally.first_stop = Some((subject.stamp, by));
+                tally.way.clone_from(&self.hits);
+            }
             tally.stopped += u32::from(mark.evidence);
         }
     }

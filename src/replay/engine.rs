@@ -1,10 +1,11 @@
 //! The kernel engine as a judge like the model: runs a candidate through the real kernel, and compares the two.
 
-use super::hits::{ChainHits, ObjectHits, RulesetHits};
+use super::conntrack::Checksums;
+use super::hits::{ChainHits, ObjectHits};
 use super::kernel::{
     self, FileKind, Interfaces, KernelError, KernelFile, KernelResult, KernelRun, PacketVerdict, Timing,
 };
-use super::machine::{DecidedBy, Judge, Judged, Judgement, Settings};
+use super::machine::{DecidedBy, Judge, Judged, Judgement, Machine, Settings};
 use super::skb::Skb;
 use super::wiring::Vantage;
 use super::xt::Backend;
@@ -13,6 +14,7 @@ use crate::ruleset::load::{Language, Loaded};
 use crate::ruleset::model::{Engine, Family, Ruleset, Table};
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// A packet kept for the kernel: capture time, link header, IP packet.
 pub type Kept = (i64, Vec<u8>, Vec<u8>);
@@ -27,6 +29,7 @@ pub struct Recorded {
     chains: Vec<ChainHits>,
     objects: Vec<ObjectHits>,
     notes: Vec<String>,
+    disagreements: Vec<String>,
 }
 
 /// Runs a candidate through the kernel.
@@ -48,12 +51,19 @@ pub fn run(
             Vantage::Host => kernel::Vantage::Host { local: routes.local.clone() },
         },
         interfaces: Interfaces { inside: routes.inside_if.to_string(), outside: routes.outside_if.to_string() },
+        bridges: loaded.ruleset.is_for_bridge(),
         timing: Timing::Max,
-        settings: kernel::Settings::default(),
+        settings: kernel::Settings {
+            liberal: settings.conntrack.tcp_be_liberal,
+            loose: settings.conntrack.tcp_loose,
+            keep_checksums: settings.conntrack.checksums == Checksums::Verified,
+            ..kernel::Settings::default()
+        },
     };
     let result =
         run.run(packets.iter().map(|(time, link, packet)| (*time, link.as_slice(), packet.as_slice())), progress)?;
-    Ok(Recorded::new(&loaded.ruleset, result, not_loaded(loaded)))
+    let disagreements = disagreements(loaded, settings, packets, &result);
+    Ok(Recorded { disagreements, ..Recorded::new(&loaded.ruleset, result, not_loaded(loaded, settings)) })
 }
 
 /// The files as the kernel's tools take them. A script of commands goes in as what it leaves behind.
@@ -88,10 +98,13 @@ fn of_script(loaded: &Loaded, path: &str) -> Vec<KernelFile<'static>> {
     [of(Family::Ip, FileKind::Iptables4), of(Family::Ip6, FileKind::Iptables6)].into_iter().flatten().collect()
 }
 
-fn not_loaded(loaded: &Loaded) -> Vec<String> {
+fn not_loaded(loaded: &Loaded, settings: &Settings) -> Vec<String> {
     let patterns = loaded.files.iter().filter(|file| file.language == Language::L7Pattern);
     let mut notes: Vec<String> =
         patterns.map(|file| format!("{}: no kernel of today knows l7-filter patterns", file.path)).collect();
+    if loaded.ruleset.is_for_bridge() && settings.wiring.vantage == Vantage::Host {
+        notes.push("the kernel was asked as a host without a bridge: bridge chains saw nothing".to_owned());
+    }
     notes.push(
         "packets were sent one after the other without pause: what depends on time is not as captured".to_owned(),
     );
@@ -102,15 +115,10 @@ impl Recorded {
     fn new(ruleset: &Ruleset, result: KernelResult, mut notes: Vec<String>) -> Self {
         notes.extend(result.versions.clone());
         notes.extend(result.notes.clone());
-        let counted: HashMap<Key, (u64, u64)> = result
-            .rules
-            .iter()
-            .filter_map(|rule| Some(((rule.family, rule.table.clone(), rule.chain.clone(), rule.n), rule.count()?)))
-            .collect();
-        let counters = ruleset.rules().map(|(table, chain, rule)| {
-            let key = (table.family, table.name.to_string(), chain.name.to_string(), rule.n);
-            counted.get(&key).copied().unwrap_or_default()
-        });
+        let counted = counts(&result);
+        let counters = ruleset
+            .rules()
+            .map(|(table, chain, rule)| counted.get(&key(table, &chain.name, rule.n)).copied().unwrap_or_default());
         let counters = counters.collect();
         let chains = result.chains.iter().map(|chain| ChainHits {
             family: chain.family.as_str().to_owned(),
@@ -130,7 +138,8 @@ impl Recorded {
             bytes: object.bytes,
         });
         let objects = objects.collect();
-        Self { verdicts: result.verdicts.into_iter(), counters, chains, objects, notes }
+        let verdicts = result.verdicts.into_iter();
+        Self { verdicts, counters, chains, objects, notes, disagreements: Vec::new() }
     }
 }
 
@@ -169,46 +178,70 @@ impl Judge for Recorded {
     fn notes(&self) -> Vec<String> {
         self.notes.clone()
     }
+
+    fn disagreements(&self) -> Option<Vec<String>> {
+        Some(self.disagreements.clone())
+    }
 }
 
-/// Counters in which model and kernel differ, a sentence each.
-pub fn disagreements(model: &RulesetHits, kernel: &RulesetHits) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut differ = |what: String, model: (u64, u64), kernel: (u64, u64)| {
-        if model != kernel {
-            let (mp, mb, kp, kb) = (model.0, model.1, kernel.0, kernel.1);
-            found.push(format!("{what}: model {mp} packets {mb} bytes, kernel {kp} packets {kb} bytes"));
-        }
-    };
-    for (one, other) in model.rules.iter().zip(&kernel.rules) {
-        let what = format!("{} {} {} rule {} (line {})", one.family, one.table, one.chain, one.n, one.line);
-        let counts_in_kernel = one.family != "inet" && !is_nftables(one) || one.text.contains("counter");
-        if counts_in_kernel {
-            differ(what, (one.packets, one.bytes), (other.packets, other.bytes));
-        }
-    }
-    for chain in &kernel.chains {
-        let same =
-            |one: &&ChainHits| (&one.family, &one.table, &one.chain) == (&chain.family, &chain.table, &chain.chain);
-        if let Some(one) = model.chains.iter().find(same) {
-            let what = format!("{} {} {} policy", chain.family, chain.table, chain.chain);
-            differ(what, (one.packets, one.bytes), (chain.packets, chain.bytes));
+/// Between two packets at the kernel's pace.
+const STEP_NS: i64 = 10_000;
+
+/// Counters in which model and kernel differ, a sentence each. The model judges anew what the kernel was sent, as fast
+/// as the kernel got it: what a capture holds only in part, and what time passed in it, is not among the differences.
+fn disagreements(loaded: &Loaded, settings: &Settings, packets: &[Kept], result: &KernelResult) -> Vec<String> {
+    let mut machine = Machine::new(Arc::clone(&loaded.ruleset), settings);
+    let mut now_ns = packets.first().map_or(0, |(time, ..)| *time);
+    for ((_, link, packet), verdict) in packets.iter().zip(&result.verdicts) {
+        now_ns = now_ns.saturating_add(STEP_NS);
+        let sent = !matches!(verdict, PacketVerdict::Skipped(_));
+        if let Some(skb) = Skb::new(packet, link, now_ns).filter(|_| sent) {
+            machine.run(skb, &mut Vec::new());
         }
     }
-    for object in &kernel.objects {
-        let same = |one: &&ObjectHits| {
-            (&one.family, &one.table, &one.kind, &one.name)
-                == (&object.family, &object.table, &object.kind, &object.name)
+    let counted = counts(result);
+    let rules = (0u32..).zip(loaded.ruleset.rules()).filter_map(|(number, (table, chain, rule))| {
+        let kernel = counted.get(&key(table, &chain.name, rule.n))?;
+        let (family, table, chain) = (table.family.as_str(), &table.name, &chain.name);
+        let what = format!("{family} {table} {chain} rule {} (line {})", rule.n, rule.place.line);
+        differ(&what, machine.counters(number), *kernel)
+    });
+    let policies = machine.chains();
+    let chains = result.chains.iter().filter_map(|chain| {
+        let same = |one: &&ChainHits| {
+            (&*one.family, &*one.table, &*one.chain) == (chain.family.as_str(), &*chain.table, &*chain.chain)
         };
-        if let Some(one) = model.objects.iter().find(same) {
-            let what = format!("{} {} {} {}", object.family, object.table, object.kind, object.name);
-            differ(what, (one.packets, one.bytes), (object.packets, object.bytes));
-        }
-    }
-    found
+        let model = policies.iter().find(same)?;
+        let what = format!("{} {} {} policy", model.family, model.table, model.chain);
+        differ(&what, (model.packets, model.bytes), (chain.packets, chain.bytes))
+    });
+    let tallies = machine.objects();
+    let objects = result.objects.iter().filter_map(|object| {
+        let same = |one: &&ObjectHits| {
+            (&*one.family, &*one.table, &*one.kind, &*one.name)
+                == (object.family.as_str(), &*object.table, object.kind, &*object.name)
+        };
+        let model = tallies.iter().find(same)?;
+        let what = format!("{} {} {} {}", model.family, model.table, model.kind, model.name);
+        differ(&what, (model.packets, model.bytes), (object.packets, object.bytes))
+    });
+    rules.chain(chains).chain(objects).collect()
 }
 
-/// An nftables rule is printed by `nft`; those of iptables begin with an option or are empty.
-fn is_nftables(rule: &super::hits::RuleHits) -> bool {
-    !(rule.text.is_empty() || rule.text.starts_with('-') || rule.text.starts_with('!'))
+fn differ(what: &str, model: (u64, u64), kernel: (u64, u64)) -> Option<String> {
+    let ((mp, mb), (kp, kb)) = (model, kernel);
+    (model != kernel).then(|| format!("{what}: model {mp} packets {mb} bytes, kernel {kp} packets {kb} bytes"))
+}
+
+fn key(table: &Table, chain: &str, n: u32) -> Key {
+    (table.family, table.name.to_string(), chain.to_owned(), n)
+}
+
+/// What the rules that count have counted.
+fn counts(result: &KernelResult) -> HashMap<Key, (u64, u64)> {
+    let counted = result
+        .rules
+        .iter()
+        .filter_map(|rule| Some(((rule.family, rule.table.clone(), rule.chain.clone(), rule.n), rule.count()?)));
+    counted.collect()
 }

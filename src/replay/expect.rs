@@ -15,6 +15,7 @@
 
 use super::flows::{Flow, Flows};
 use super::hits::{Hits, Outcome, RuleState, RulesetHits};
+use crate::detect::Kind;
 use crate::report::FindingRecord;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -108,7 +109,8 @@ impl Expectations {
     pub fn check(&self, hits: &Hits, flows: &Flows, findings: &[FindingRecord]) -> Vec<String> {
         let mut failures = Vec::new();
         for name in self.ruleset.keys().filter(|name| !hits.rulesets.iter().any(|one| one.name == **name)) {
-            failures.push(format!("there is no ruleset {name:?}"));
+            let names: Vec<&str> = hits.rulesets.iter().map(|one| one.name.as_str()).collect();
+            failures.push(format!("there is no ruleset {name:?}, only {}", names.join(", ")));
         }
         for ruleset in &hits.rulesets {
             for demands in [Some(&self.all), self.ruleset.get(&ruleset.name)].into_iter().flatten() {
@@ -157,8 +159,18 @@ fn findings_stopped(wanted: &str, hits: &RulesetHits, findings: &[FindingRecord]
         }
     }
     if !any {
-        failures.push(format!("no finding of these captures is {wanted:?}"));
+        failures.push(format!("no finding of these captures is {wanted:?}{}", nearest_kind(wanted)));
     }
+}
+
+/// A word more for who mistypes a kind.
+fn nearest_kind(wanted: &str) -> String {
+    // Families end with a star, ids have no dot.
+    if wanted.ends_with('*') || !wanted.contains('.') || Kind::ALL.iter().any(|kind| kind.name() == wanted) {
+        return String::new();
+    }
+    let nearest = Kind::ALL.iter().map(|kind| kind.name()).min_by_key(|name| strsim::levenshtein(name, wanted));
+    nearest.map_or_else(String::new, |name| format!(": no such kind, the nearest is {name:?}"))
 }
 
 fn flows_passed(wanted: &str, hits: &RulesetHits, flows: &Flows, failures: &mut Vec<String>) {
@@ -167,7 +179,12 @@ fn flows_passed(wanted: &str, hits: &RulesetHits, flows: &Flows, failures: &mut 
         |flow: &&Flow| if wanted.starts_with("1:") { flow.community_id() == wanted } else { service(flow) == wanted };
     let chosen: Vec<String> = flows.all().iter().filter(fits).map(Flow::community_id).collect();
     if chosen.is_empty() {
-        failures.push(format!("no conversation of these captures is {wanted:?}"));
+        let form = if wanted.starts_with("1:") || wanted.contains('/') {
+            ""
+        } else {
+            ": expected such as 10.0.0.10:5222/tcp, or a Community ID"
+        };
+        failures.push(format!("no conversation of these captures is {wanted:?}{form}"));
     }
     let stopped = hits.collateral.iter().chain(&hits.exposed).chain(&hits.hostile);
     for flow in stopped.filter(|flow| chosen.contains(&flow.flow)) {
@@ -220,6 +237,7 @@ mod tests {
             packets: 1,
             packets_total: 2,
             rule: "filter FORWARD rule 1".into(),
+            between_others: false,
         };
         let ruleset = RulesetHits {
             name: "fw".into(),
@@ -253,7 +271,9 @@ mod tests {
     fn a_gate_that_looks_at_nothing_fails() {
         assert_eq!(check("findings_stopped = [\"epmd.*\"]"), ["fw: no finding of these captures is \"epmd.*\""]);
         assert_eq!(check("flows_passed = [\"1:y\"]"), ["fw: no conversation of these captures is \"1:y\""]);
-        assert_eq!(check("[ruleset.other]\nno_unknown_match = true"), ["there is no ruleset \"other\""]);
+        assert!(check("flows_passed = [\"10.0.0.1:5222\"]")[0].ends_with("or a Community ID"));
+        assert!(check("findings_stopped = [\"epmd.controll\"]")[0].ends_with("the nearest is \"epmd.control\""));
+        assert_eq!(check("[ruleset.other]\nno_unknown_match = true"), ["there is no ruleset \"other\", only fw"]);
     }
 
     #[test]

@@ -10,6 +10,9 @@ pub struct Hits {
     pub rulesets: Vec<RulesetHits>,
     /// Packets of the captures that no ruleset was asked about, by reason.
     pub not_replayed: BTreeMap<String, u64>,
+    /// What was assumed of the host and its place in the network, for nobody said it.
+    #[serde(default)]
+    pub assumptions: Vec<String>,
     /// How candidates differ, if there are several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Change>,
@@ -103,6 +106,16 @@ pub struct RuleHits {
     pub findings: Vec<String>,
     pub state: RuleState,
     pub note: String,
+    /// The part of `note` that says what the rule's answer rests on.
+    #[serde(skip)]
+    pub assumed: Vec<String>,
+}
+
+impl RuleHits {
+    /// Where it stands, for a sentence.
+    pub fn place(&self) -> String {
+        format!("{} {} rule {} ({}:{})", self.table, self.chain, self.n, self.file, self.line)
+    }
 }
 
 /// A named object.
@@ -157,6 +170,9 @@ pub struct FindingOutcome {
     pub bytes_passed: u64,
     /// For `missed` the reason of the contract; else the rule that stopped it.
     pub reason: String,
+    /// For `missed`: more of the reason, such as the rule that let the evidence through.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detail: String,
 }
 
 /// A conversation of which packets were stopped.
@@ -180,6 +196,9 @@ pub struct StoppedFlow {
     pub packets_total: u64,
     /// The rule that stopped the first.
     pub rule: String,
+    /// Neither end is the host's own, in the host vantage: the host is no party to it.
+    #[serde(default)]
+    pub between_others: bool,
 }
 
 /// What a layer could do about the findings.

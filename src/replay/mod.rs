@@ -3,7 +3,7 @@
 //! | file | does |
 //! |---|---|
 //! | `skb` | a packet as netfilter sees it |
-//! | `wiring` | which way a packet takes through the host |
+//! | `wiring`, `place` | which way a packet takes through the host; what of that was assumed |
 //! | `defrag`, `conntrack`, `conncount` | fragments, connections and NAT, how many connections there are |
 //! | `world` | what rules share: connections, sets, lists, routes |
 //! | `ipset` | sets that rules ask and change |
@@ -11,8 +11,9 @@
 //! | `machine` | hooks, chains and counters: a host with a ruleset loaded |
 //! | `flows`, `watch`, `enforce` | conversations, evidence, what cannot have happened after a drop |
 //! | `candidate`, `run` | one ruleset under test; captures through all of them |
-//! | `outcome`, `signatures`, `compare`, `expect` | what it means: findings, harm, blindness, differences, the gate |
-//! | `hits`, `output`, `terminal` | `hits.json`, the table, the summary |
+//! | `outcome`, `rule_states`, `layers` | what it means: findings, harm, rules that do not matter, what a layer could do |
+//! | `signatures`, `compare`, `expect` | blindness, differences, the gate |
+//! | `hits`, `output`, `page`, `terminal` | `hits.json`, the table, the section of the report, the summary |
 //! | `kernel`, `engine` | the same packets through the real kernel; compared with the model |
 //!
 //! Time is capture time everywhere.
@@ -30,10 +31,14 @@ pub mod hits;
 pub mod ipset;
 mod jhash;
 pub mod kernel;
+mod layers;
 pub mod machine;
 pub mod nft;
 pub mod outcome;
 pub mod output;
+mod page;
+pub mod place;
+mod rule_states;
 pub mod run;
 pub mod signatures;
 pub mod skb;

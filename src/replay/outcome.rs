@@ -2,20 +2,19 @@
 
 use super::candidate::{Candidate, FindingTally, FlowTally};
 use super::flows::{Flow, FlowId, Flows};
-use super::hits::{
-    ChainHits, Evasion, FindingOutcome, LayerReach, Outcome, RuleHits, RuleState, RulesetHits, StoppedFlow,
-};
+use super::hits::{ChainHits, Evasion, FindingOutcome, Outcome, RuleHits, RuleState, RulesetHits, StoppedFlow};
+use super::layers::layer_of;
 use super::machine::DecidedBy;
-use super::signatures::{Signature, Split, concerns, unreadable};
+use super::place::Place;
+use super::signatures::{Signature, Split, concerns, unreadable as unreadable_flows};
 use super::watch::Watched;
+use super::{layers, rule_states};
 use crate::detect::{Kind, Layer};
 use crate::report::{FindingRecord, Shown};
-use crate::ruleset::lint;
 use crate::ruleset::model::{Body, Rule, Ruleset, Verdict};
-use crate::ruleset::nft::{Expr, Meta, PayloadBase, Statement};
-use crate::ruleset::xt::{Match, Target};
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::net::IpAddr;
+use crate::ruleset::nft::Statement;
+use crate::ruleset::xt::Target;
+use std::collections::HashMap;
 
 /// What all candidates share once the captures are read.
 pub struct Scene<'a> {
@@ -27,6 +26,8 @@ pub struct Scene<'a> {
     pub flows: &'a Flows,
     /// Names of captures by number.
     pub captures: &'a [String],
+    /// Where the host stands.
+    pub place: &'a Place<'a>,
 }
 
 /// Fills in what the tallies of a candidate say. `splits` are by signature.
@@ -38,15 +39,15 @@ pub fn describe(
     hits: &mut RulesetHits,
 ) {
     let rules: Vec<&Rule> = ruleset.rules().map(|(_, _, rule)| rule).collect();
-    hits.rules = rule_hits(scene, ruleset, candidate);
-    apply_lints(ruleset, &mut hits.rules, &mut hits.notes);
+    hits.rules = rule_states::of(scene, ruleset, candidate, &mut hits.notes);
+    hits.notes.extend(scene.place.of_ruleset(ruleset));
     hits.chains = candidate.judge.chains();
     hits.objects = candidate.judge.objects();
     hits.verdicts = candidate.verdicts;
     let names = Names { rules: &hits.rules, chains: &hits.chains };
     hits.findings = finding_outcomes(scene, &rules, candidate, found.0, &names);
     [hits.collateral, hits.exposed, hits.hostile] = stopped_flows(scene, candidate, &names);
-    hits.layers = layers(scene, &rules, candidate);
+    hits.layers = layers::reach(scene, &rules, candidate);
     hits.evasions = evasions(scene, &rules, found, &names);
 }
 
@@ -70,62 +71,7 @@ impl Names<'_> {
 
     fn rule(&self, number: u32) -> String {
         let Some(rule) = self.rules.get(number as usize) else { return format!("rule {number}") };
-        format!("{} {} rule {} ({}:{})", rule.table, rule.chain, rule.n, rule.file, rule.line)
-    }
-}
-
-fn rule_hits(scene: &Scene<'_>, ruleset: &Ruleset, candidate: &Candidate) -> Vec<RuleHits> {
-    let with_tally = ruleset.rules().zip(&candidate.rules);
-    (0u32..)
-        .zip(with_tally)
-        .map(|(number, ((table, chain, rule), tally))| {
-            let (packets, bytes) = candidate.judge.counters(number);
-            let state = match (rule.unknown.is_empty(), packets) {
-                (false, _) => RuleState::Unknown,
-                (true, 0) => RuleState::NeverHit,
-                (true, _) => RuleState::Hit,
-            };
-            let effects: Vec<String> =
-                rule.unknown.iter().map(|unknown| format!("{}: {}", unknown.what, unknown.effect)).collect();
-            let ids = tally.findings.iter().filter_map(|index| scene.findings.get(*index as usize));
-            RuleHits {
-                family: table.family.as_str().to_owned(),
-                table: table.name.to_string(),
-                chain: chain.name.to_string(),
-                n: rule.n,
-                text: rule.text.clone(),
-                file: rule.place.file.to_string(),
-                line: rule.place.line,
-                packets,
-                bytes,
-                flows: tally.flows,
-                first_frame: tally.frames.map(|(first, _)| first.frame),
-                last_frame: tally.frames.map(|(_, last)| last.frame),
-                findings: ids.map(|finding| finding.id.clone()).collect(),
-                state,
-                note: effects.join("; "),
-            }
-        })
-        .collect()
-}
-
-/// What is known of the rules without any packet.
-fn apply_lints(ruleset: &Ruleset, rules: &mut [RuleHits], notes: &mut Vec<String>) {
-    for lint in lint::lint(ruleset) {
-        let Some(rule) = lint.rule.and_then(|number| rules.get_mut(number as usize)) else {
-            notes.push(lint.message);
-            continue;
-        };
-        match lint.kind {
-            lint::Kind::Shadowed if rule.packets == 0 && rule.state != RuleState::Unknown => {
-                rule.state = RuleState::Shadowed;
-            }
-            lint::Kind::Redundant if rule.state != RuleState::Unknown => rule.state = RuleState::Redundant,
-            _ => {}
-        }
-        let word = if lint.kind == lint::Kind::Doubtful { "" } else { "always: " };
-        let separator = if rule.note.is_empty() { "" } else { "; " };
-        rule.note = format!("{}{separator}{word}{}", rule.note, lint.message);
+        rule.place()
     }
 }
 
@@ -139,12 +85,9 @@ fn finding_outcomes(
     let all = scene.findings.iter().zip(scene.watched).zip(&candidate.findings);
     all.map(|((finding, watched), tally)| {
         let outcome = outcome(tally);
-        let reason = match outcome {
-            Outcome::Missed => missed(scene, rules, candidate, signatures, (finding, watched, tally)),
-            _ => tally.first_stop.and_then(|(_, by)| by).map_or_else(
-                || stop_of(scene, candidate, watched).map_or_else(String::new, |stop| names.of(stop.first.1)),
-                |by| names.of(by),
-            ),
+        let (reason, detail) = match outcome {
+            Outcome::Missed => missed(scene, rules, candidate, signatures, names, (finding, watched, tally)),
+            _ => (stopper(scene, candidate, names, (watched, tally)), String::new()),
         };
         FindingOutcome {
             id: finding.id.clone(),
@@ -152,13 +95,25 @@ fn finding_outcomes(
             frame: tally.first_stop.map(|(stamp, _)| stamp.frame),
             bytes_passed: if outcome == Outcome::Stopped { 0 } else { tally.bytes_passed },
             reason,
+            detail,
         }
     })
     .collect()
 }
 
+/// What stopped a finding: its first packet that was stopped or, if that was never sent, its conversation's.
+fn stopper(
+    scene: &Scene<'_>,
+    candidate: &Candidate,
+    names: &Names<'_>,
+    (watched, tally): (&Watched, &FindingTally),
+) -> String {
+    let of_flow = || stop_of(scene, candidate, watched).map(|stop| stop.first.1);
+    tally.first_stop.and_then(|(_, by)| by).or_else(of_flow).map_or_else(String::new, |by| names.of(by))
+}
+
 /// Stopped if nothing of the evidence arrived before the first packet that did not.
-fn outcome(tally: &FindingTally) -> Outcome {
+pub(super) fn outcome(tally: &FindingTally) -> Outcome {
     match (tally.stopped, tally.arrived) {
         (0, _) if tally.first_stop.is_none() => Outcome::Missed,
         (0, _) => Outcome::Late,
@@ -168,49 +123,93 @@ fn outcome(tally: &FindingTally) -> Outcome {
     }
 }
 
-fn stop_of<'a>(scene: &Scene<'_>, candidate: &'a Candidate, watched: &Watched) -> Option<&'a FlowTally> {
+pub(super) fn stop_of<'a>(scene: &Scene<'_>, candidate: &'a Candidate, watched: &Watched) -> Option<&'a FlowTally> {
     let flow = watched.flow.filter(|flow| scene.flows.get(*flow).is_some())?;
     candidate.flows.get(&flow)
 }
 
-/// Why nothing stopped it, in the words of the contract.
+/// Why nothing stopped it, in the words of the contract, and what more there is to say.
 fn missed(
     scene: &Scene<'_>,
     rules: &[&Rule],
     candidate: &Candidate,
     signatures: &[Signature],
+    names: &Names<'_>,
     (finding, watched, tally): (&FindingRecord, &Watched, &FindingTally),
-) -> String {
+) -> (String, String) {
+    let said = |reason: &str, detail: String| (reason.to_owned(), detail);
     let Some(flow) = watched.flow.and_then(|flow| scene.flows.get(flow)) else {
-        return "its packets were not replayed".to_owned();
+        let why = "no rule for IP packets sees its packets: see not_replayed";
+        return said("another layer", why.to_owned());
     };
     if tally.doubtful {
-        return "unknown match".to_owned();
+        return said("unknown match", "a rule would stop it but for a part that is not modelled".to_owned());
     }
-    let stopped_later = stop_of(scene, candidate, watched)
-        .is_some_and(|stop| watched.last.is_some_and(|last| stop.last.0.order() > last.order()));
-    if stopped_later {
-        return "matched after the fact".to_owned();
+    let by_content = finding.layer == Layer::Application;
+    if by_content && let Some(split) = signatures.iter().find(|one| stops(rules, one.rule) && is_split(watched, one)) {
+        return said("signature split over packets", names.rule(split.rule));
     }
-    if finding.layer == Layer::Application {
-        let before = |mark: Option<crate::evidence::Stamp>| match (mark, watched.last) {
-            (Some(mark), Some(last)) => mark.order() < last.order(),
-            _ => false,
-        };
-        if before(flow.encrypted) || says_encrypted(finding) {
-            return "encrypted".to_owned();
+    let passed = || match tally.passed_by {
+        Some(rule) if rules.get(rule as usize).is_some_and(|rule| is_accept(rule)) => {
+            format!("let through by {}", names.rule(rule))
         }
-        if before(flow.compressed) {
-            return "compressed".to_owned();
-        }
-        if signatures.iter().any(|one| stops(rules, one.rule) && is_split(watched, one)) {
-            return "signature split over packets".to_owned();
-        }
-        if !rules.iter().any(|rule| is_stop(rule) && layer_of(rule) == Layer::Application) {
-            return "another layer".to_owned();
-        }
+        Some(_) => "let through by the policy".to_owned(),
+        None => unseen_by(candidate, flow).unwrap_or_else(|| "let through by the policy".to_owned()),
+    };
+    match unreadable(finding, watched, flow) {
+        Unreadable::Encrypted if by_content => return said("encrypted", passed()),
+        Unreadable::Compressed if by_content => return said("compressed", passed()),
+        _ => {}
     }
-    "no rule matched".to_owned()
+    let later = stop_of(scene, candidate, watched)
+        .filter(|stop| watched.last.is_some_and(|last| stop.last.0.order() > last.order()));
+    if let Some(later) = later {
+        return said("matched after the fact", names.of(later.last.1));
+    }
+    if by_content && !rules.iter().any(|rule| is_stop(rule) && layer_of(rule) == Layer::Application) {
+        return said("another layer", "no rule that stops packets looks at content".to_owned());
+    }
+    said("no rule matched", passed())
+}
+
+/// Rules of one version do not see packets of the other.
+fn unseen_by(candidate: &Candidate, flow: &Flow) -> Option<String> {
+    let (own, name) = if flow.orig.is_ipv6() { ("ip6", "IPv6") } else { ("ip", "IPv4") };
+    let sees = candidate
+        .judge
+        .chains()
+        .iter()
+        .any(|chain| chain.family != "ip" && chain.family != "ip6" || chain.family == own);
+    (!sees).then(|| format!("no table sees {name}"))
+}
+
+fn is_accept(rule: &Rule) -> bool {
+    match &rule.body {
+        Body::Xt(body) => matches!(body.target, Target::Verdict(Verdict::Accept)),
+        Body::Nft(statements) => statements
+            .iter()
+            .any(|one| matches!(one, Statement::Verdict(Verdict::Accept) | Statement::VerdictMap { .. })),
+    }
+}
+
+/// Why no rule can read the evidence of a finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unreadable {
+    No,
+    Encrypted,
+    Compressed,
+}
+
+pub(super) fn unreadable(finding: &FindingRecord, watched: &Watched, flow: &Flow) -> Unreadable {
+    let before = |mark: Option<crate::evidence::Stamp>| match (mark, watched.last) {
+        (Some(mark), Some(last)) => mark.order() < last.order(),
+        _ => false,
+    };
+    match (before(flow.encrypted) || says_encrypted(finding), before(flow.compressed)) {
+        (true, _) => Unreadable::Encrypted,
+        (false, true) => Unreadable::Compressed,
+        (false, false) => Unreadable::No,
+    }
 }
 
 fn says_encrypted(finding: &FindingRecord) -> bool {
@@ -241,63 +240,6 @@ pub fn is_stop(rule: &Rule) -> bool {
         Body::Nft(statements) => statements.iter().any(|one| {
             matches!(one, Statement::Verdict(Verdict::Drop) | Statement::Reject(_) | Statement::VerdictMap { .. })
         }),
-    }
-}
-
-/// The highest layer that a rule looks at.
-pub fn layer_of(rule: &Rule) -> Layer {
-    match &rule.body {
-        Body::Xt(body) => {
-            let layers = body.matches.iter().map(layer_of_match);
-            let head = if body.head.protocol.is_some() { Layer::Transport } else { Layer::Ip };
-            layers.fold(head, Layer::max)
-        }
-        Body::Nft(statements) => statements.iter().map(layer_of_statement).fold(Layer::Ip, Layer::max),
-    }
-}
-
-fn layer_of_match(extension: &Match) -> Layer {
-    match extension {
-        Match::String(_) | Match::U32(_) | Match::Bpf { .. } | Match::Layer7 { .. } => Layer::Application,
-        Match::AddrType { .. }
-        | Match::Comment(_)
-        | Match::IpRange { .. }
-        | Match::Mac(_)
-        | Match::PktType(_)
-        | Match::RpFilter { .. }
-        | Match::Set(_)
-        | Match::Time(_)
-        | Match::Ttl { .. } => Layer::Ip,
-        _ => Layer::Transport,
-    }
-}
-
-fn layer_of_statement(statement: &Statement) -> Layer {
-    match statement {
-        Statement::Compare { left: of, .. }
-        | Statement::Range { of, .. }
-        | Statement::Lookup { of, .. }
-        | Statement::VerdictMap { key: of, .. } => layer_of_expr(of),
-        _ => Layer::Ip,
-    }
-}
-
-fn layer_of_expr(expr: &Expr) -> Layer {
-    /// Bits of a TCP header without options: a raw read beyond reads payload or options.
-    const HEADER_BITS: u32 = 160;
-    match expr {
-        Expr::Payload(payload) => match payload.base {
-            PayloadBase::Inner => Layer::Application,
-            PayloadBase::Transport if payload.offset >= HEADER_BITS => Layer::Application,
-            PayloadBase::Transport => Layer::Transport,
-            PayloadBase::Network | PayloadBase::Link => Layer::Ip,
-        },
-        Expr::Meta(Meta::L4Proto) | Expr::Ct { .. } | Expr::TcpOption { .. } | Expr::SctpChunk { .. } => {
-            Layer::Transport
-        }
-        Expr::Bitwise { of, .. } | Expr::Shift { of, .. } => layer_of_expr(of),
-        Expr::Concat(parts) => parts.iter().map(layer_of_expr).fold(Layer::Ip, Layer::max),
-        _ => Layer::Ip,
     }
 }
 
@@ -342,13 +284,14 @@ fn stopped_flows(scene: &Scene<'_>, candidate: &Candidate, names: &Names<'_>) ->
             packets: tally.stopped + tally.unsent,
             packets_total: flow.packets,
             rule: names.of(by),
+            between_others: scene.place.is_between_others(flow),
         });
     }
     lists
 }
 
 /// Kinds of findings by Community ID: of the finding itself, and of every conversation that its evidence is in.
-fn kinds_by_flow(scene: &Scene<'_>) -> HashMap<String, Vec<Kind>> {
+pub(super) fn kinds_by_flow(scene: &Scene<'_>) -> HashMap<String, Vec<Kind>> {
     let mut kinds: HashMap<String, Vec<Kind>> = HashMap::new();
     for (finding, watched) in scene.findings.iter().zip(scene.watched) {
         let seen_in = watched.flow.and_then(|flow| scene.flows.get(flow)).map(Flow::community_id);
@@ -359,63 +302,17 @@ fn kinds_by_flow(scene: &Scene<'_>) -> HashMap<String, Vec<Kind>> {
     kinds
 }
 
-/// What any rule of a layer could stop at best: by addresses alone, by addresses and service, by content.
-fn layers(scene: &Scene<'_>, rules: &[&Rule], candidate: &Candidate) -> BTreeMap<String, LayerReach> {
-    let kinds = kinds_by_flow(scene);
-    let (mut honest_pairs, mut honest_services) = (HashSet::new(), HashSet::new());
-    for flow in scene.flows.all().iter().filter(|flow| !kinds.contains_key(&flow.community_id())) {
-        honest_pairs.insert(pair(flow));
-        honest_services.insert(service(flow));
-    }
-    let mut reach = [LayerReach::default(); 3];
-    for (finding, (watched, tally)) in scene.findings.iter().zip(scene.watched.iter().zip(&candidate.findings)) {
-        let Some(flow) = watched.flow.and_then(|flow| scene.flows.get(flow)) else { continue };
-        let readable = flow.encrypted.is_none() && flow.compressed.is_none();
-        let reachable = [
-            (true, !honest_pairs.contains(&pair(flow))),
-            (true, !honest_services.contains(&service(flow))),
-            (readable, readable),
-        ];
-        for (layer, (stoppable, unharmed)) in reach.iter_mut().zip(reachable) {
-            layer.stoppable += u64::from(stoppable);
-            layer.stoppable_unharmed += u64::from(stoppable && unharmed);
-        }
-        let by = tally.first_stop.and_then(|(_, by)| by).or_else(|| Some(stop_of(scene, candidate, watched)?.first.1));
-        if outcome(tally) != Outcome::Missed
-            && let Some(by) = by
-        {
-            let layer = match by {
-                DecidedBy::Rule(number) => rules.get(number as usize).map_or(Layer::Ip, |rule| layer_of(rule)),
-                DecidedBy::Policy(_) | DecidedBy::Kernel(_) => Layer::Transport,
-            };
-            if let Some(reach) = reach.get_mut(layer as usize) {
-                reach.stopped += 1;
-            }
-        }
-        let _ = finding;
-    }
-    [Layer::Ip, Layer::Transport, Layer::Application]
-        .into_iter()
-        .zip(reach)
-        .map(|(layer, reach)| (layer.name().to_owned(), reach))
-        .collect()
-}
-
-fn pair(flow: &Flow) -> (IpAddr, IpAddr) {
-    (flow.orig.ip(), flow.resp.ip())
-}
-
-fn service(flow: &Flow) -> (IpAddr, IpAddr, u8, u16) {
-    (flow.orig.ip(), flow.resp.ip(), flow.transport.number(), flow.resp.port())
-}
-
 /// What string rules cannot see, rule by rule.
 fn evasions(scene: &Scene<'_>, rules: &[&Rule], found: (&[Signature], &[Split]), names: &Names<'_>) -> Vec<Evasion> {
-    let encrypted = unreadable(scene.flows, |flow| flow.encrypted);
-    let compressed = unreadable(scene.flows, |flow| flow.compressed);
+    let encrypted = unreadable_flows(scene.flows, |flow| flow.encrypted);
+    let compressed = unreadable_flows(scene.flows, |flow| flow.compressed);
     let mut evasions = Vec::new();
     for (signature, split) in found.0.iter().zip(found.1) {
         let Some(Body::Xt(body)) = rules.get(signature.rule as usize).map(|rule| &rule.body) else { continue };
+        // What no packet reaches is blind in a simpler way.
+        if names.rules.get(signature.rule as usize).is_some_and(|rule| rule.state == RuleState::Shadowed) {
+            continue;
+        }
         let concerned = |flow: &Flow| concerns(&body.head, &body.matches, flow);
         let across: Vec<&Flow> =
             split.flows.iter().filter_map(|id| scene.flows.get(*id)).filter(|flow| concerned(flow)).collect();

@@ -1,14 +1,21 @@
-//! A replay's files in the case folder: `hits.json`, and the table `rule_hits`.
+//! A replay's files in the case folder: `hits.json`, the table `rule_hits`, and its section of the page.
 
 use super::hits::Hits;
-use crate::report::{CaseFolder, Formats, ReportError, TableWriter};
+use super::page;
+use crate::report::{CaseFolder, FindingRecord, Formats, ReportError, TableWriter};
 use crate::secret::Masker;
 use crate::table::{TableId, Tables};
 use std::sync::Arc;
 
-/// Writes both.
-pub fn write(folder: &CaseFolder, hits: &Hits, formats: Formats) -> Result<(), ReportError> {
+/// Writes all three.
+pub fn write(
+    folder: &CaseFolder,
+    hits: &Hits,
+    findings: &[FindingRecord],
+    formats: Formats,
+) -> Result<(), ReportError> {
     folder.write_hits(&serde_json::to_vec_pretty(hits).unwrap_or_default())?;
+    folder.add_to_page(("rulesets", "Rulesets"), &page::section(hits, findings))?;
     // Rules hold no secrets of a capture, so there is nothing to mask.
     let mut tables = Tables::new(Masker::new(true, [0; 16]), Arc::new([]));
     append_rows(&mut tables, hits);

@@ -11,17 +11,17 @@ use super::hits::{Hits, RulesetHits};
 use super::kernel::KernelError;
 use super::machine::{Judge, Machine, Settings};
 use super::outcome::{self, Scene};
+use super::place::{Named, Place};
 use super::signatures::{Signature, Splits, signatures};
 use super::skb::Skb;
 use super::watch::{Mark, Watch};
 use super::wiring::Way;
-use crate::capture::{Batch, CaptureError, CaptureSet, Frame};
+use crate::capture::{Batch, CaptureError, CaptureSet, Frame, Spool};
 use crate::packet::{Outer, outer};
 use crate::report::FindingRecord;
 use crate::ruleset::load::Loaded;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// Frames and bytes of a batch.
 const BATCH_FRAMES: usize = 16_384;
@@ -31,12 +31,16 @@ const BATCH_BYTES: usize = 32 << 20;
 pub struct Replay<'a> {
     /// Files, folders, patterns.
     pub captures: &'a [String],
+    /// What was kept of those that can be read only once.
+    pub kept: &'a Spool,
     /// Candidates.
     pub rulesets: &'a [Loaded],
     /// Findings of these captures.
     pub findings: &'a [FindingRecord],
     /// Where the host stands, and which backend and sysctls it has.
     pub settings: Settings,
+    /// Interfaces whose names somebody gave.
+    pub named: Named,
     /// Whether a drop has consequences.
     pub mode: Mode,
     /// Who judges.
@@ -92,24 +96,39 @@ pub struct Replayed {
 
 /// Runs the captures through the candidates. `progress` is told bytes read and bytes in all.
 pub fn run(replay: &Replay<'_>, progress: &(dyn Fn(u64, Option<u64>) + Sync)) -> Result<Replayed, ReplayError> {
-    let mut captures = CaptureSet::open(replay.captures)?;
+    let mut captures = CaptureSet::open_again(replay.captures, replay.kept)?;
     let names = captures.names();
     let mut runners = runners(replay, progress)?;
-    let mut common =
-        Common { flows: Flows::default(), watch: Watch::new(replay.findings, &names), left: BTreeMap::new() };
+    let mut common = Common {
+        flows: Flows::default(),
+        watch: Watch::new(replay.findings, &names),
+        left: BTreeMap::new(),
+        through: 0,
+    };
     while let Some((batch, _)) = captures.next_batch(BATCH_FRAMES, BATCH_BYTES) {
         progress(captures.bytes_read(), captures.total_bytes());
         let (subjects, marks) = common.prepare(&batch, &replay.settings);
         runners.par_iter_mut().for_each(|runner| runner.run(&subjects, &marks));
     }
-    let scene =
-        Scene { findings: replay.findings, watched: common.watch.watched(), flows: &common.flows, captures: &names };
+    let place = Place { wiring: &replay.settings.wiring, named: replay.named };
+    let scene = Scene {
+        findings: replay.findings,
+        watched: common.watch.watched(),
+        flows: &common.flows,
+        captures: &names,
+        place: &place,
+    };
     let mut rulesets: Vec<RulesetHits> = runners.iter().map(|runner| runner.describe(&scene)).collect();
     number_equal_names(&mut rulesets);
     compare_engines(&mut rulesets);
     let changes =
         super::compare::changes(&scene, &rulesets, &runners.iter().map(|one| &one.candidate).collect::<Vec<_>>());
-    let hits = Hits { rulesets, not_replayed: common.left, changes };
+    let mut assumptions = place.assumptions(common.through);
+    if replay.engine != Engine::Model && replay.mode == Mode::Enforce {
+        let why = "a kernel judges every packet as captured: observe instead of enforce, for the model beside it too";
+        assumptions.push(why.to_owned());
+    }
+    let hits = Hits { rulesets, not_replayed: common.left, assumptions, changes };
     Ok(Replayed { hits, flows: common.flows })
 }
 
@@ -118,6 +137,8 @@ struct Common {
     flows: Flows,
     watch: Watch,
     left: BTreeMap<String, u64>,
+    /// Packets that the host forwards.
+    through: u64,
 }
 
 impl Common {
@@ -129,9 +150,12 @@ impl Common {
                 *self.left.entry("no IP packet".to_owned()).or_default() += 1;
                 continue;
             };
-            if let Way::Nowhere(reason) = settings.wiring.way(&skb) {
-                *self.left.entry(reason.to_owned()).or_default() += 1;
-                continue;
+            match settings.wiring.way(&skb) {
+                Way::Nowhere(reason) => {
+                    *self.left.entry(reason.to_owned()).or_default() += 1;
+                    continue;
+                }
+                way => self.through += u64::from(matches!(way, Way::Through { .. })),
             }
             let part = self.flows.add(&skb, frame.stamp);
             let payload = found.packet.get(part.payload as usize..skb.bytes.len()).unwrap_or_default();
@@ -152,7 +176,7 @@ fn runners<'a>(
     let packets = if replay.engine == Engine::Model { Vec::new() } else { packets_for_kernel(replay)? };
     for loaded in replay.rulesets {
         if replay.engine != Engine::Kernel {
-            let machine = Machine::new(Arc::clone(&loaded.ruleset), &replay.settings);
+            let machine = Machine::audited(&loaded.ruleset, &replay.settings);
             // The kernel judges packets as captured; only so can the two be compared.
             let mode = if replay.engine == Engine::Both { Mode::Observe } else { replay.mode };
             runners.push(Runner::new(loaded, "model", Box::new(machine), mode, replay.findings.len()));
@@ -171,7 +195,7 @@ fn runners<'a>(
 const KERNEL_BYTES: usize = 2 << 30;
 
 fn packets_for_kernel(replay: &Replay<'_>) -> Result<Vec<Kept>, ReplayError> {
-    let mut captures = CaptureSet::open(replay.captures)?;
+    let mut captures = CaptureSet::open_again(replay.captures, replay.kept)?;
     let (mut packets, mut bytes) = (Vec::new(), 0usize);
     while let Some((batch, _)) = captures.next_batch(BATCH_FRAMES, BATCH_BYTES) {
         for frame in (0..batch.len()).filter_map(|index| batch.frame(index)) {
@@ -203,9 +227,11 @@ fn compare_engines(rulesets: &mut [RulesetHits]) {
             && model.engine == "model"
             && kernel.engine == "kernel"
         {
-            model.disagreements = Some(engine::disagreements(model, kernel));
+            model.disagreements = kernel.disagreements.take();
         }
     }
+    // Of the kernel alone nothing is compared.
+    rulesets.iter_mut().filter(|one| one.engine == "kernel").for_each(|kernel| kernel.disagreements = None);
 }
 
 impl<'a> Runner<'a> {
@@ -235,16 +261,21 @@ impl<'a> Runner<'a> {
             ..RulesetHits::default()
         };
         hits.notes.extend(self.candidate.judge.notes());
+        hits.disagreements = self.candidate.judge.disagreements();
         let found = (self.signatures.as_slice(), self.splits.found.as_slice());
         outcome::describe(scene, &self.loaded.ruleset, &self.candidate, found, &mut hits);
         hits
     }
 }
 
-/// Two candidates of one name would be told apart by nobody.
+/// Two candidates of one name would be told apart by nobody. Beside a model, the kernel's entry says so.
 fn number_equal_names(rulesets: &mut [RulesetHits]) {
     let mut used: BTreeMap<String, u32> = BTreeMap::new();
+    let has_model = rulesets.iter().any(|ruleset| ruleset.engine == "model");
     for ruleset in rulesets {
+        if has_model && ruleset.engine == "kernel" {
+            ruleset.name.push_str("-kernel");
+        }
         let count = used.entry(ruleset.name.clone()).or_default();
         *count += 1;
         if *count > 1 {

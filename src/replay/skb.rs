@@ -143,11 +143,21 @@ impl<'a> Skb<'a> {
         self.byte(if self.is_v6() { 7 } else { 8 }).unwrap_or_default()
     }
 
-    /// Changes TTL or hop limit. Borrowed bytes are copied first.
+    /// Changes TTL or hop limit, and the header's checksum with it. Borrowed bytes are copied first.
     pub fn set_ttl(&mut self, ttl: u8) {
-        let place = if self.is_v6() { 7 } else { 8 };
-        if let Some(byte) = self.bytes.to_mut().get_mut(place) {
-            *byte = ttl;
+        let is_v6 = self.is_v6();
+        match self.bytes.to_mut().as_mut_slice() {
+            [_, _, _, _, _, _, _, limit, ..] if is_v6 => *limit = ttl,
+            [_, _, _, _, _, _, _, _, old, _, high, low, ..] => {
+                // RFC 1624, equation 3: what was wrong stays wrong.
+                let sum = u32::from(!u16::from_be_bytes([*high, *low]))
+                    + u32::from(!u16::from_be_bytes([*old, 0]))
+                    + u32::from(u16::from_be_bytes([ttl, 0]));
+                let sum = (sum & 0xffff) + (sum >> 16);
+                [*high, *low] = (!((sum & 0xffff) + (sum >> 16)) as u16).to_be_bytes();
+                *old = ttl;
+            }
+            _ => {}
         }
     }
 }

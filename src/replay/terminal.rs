@@ -9,6 +9,8 @@ use std::fmt::{self, Write};
 
 /// Lines of each list; `hits.json` has them all.
 const MOST_LINES: usize = 12;
+/// Characters of a ruleset's name beside others.
+const MOST_NAME_CHARS: usize = 24;
 /// Characters of a rule or title beside its numbers.
 const TEXT_CHARS: usize = 90;
 
@@ -21,6 +23,9 @@ pub fn summary(hits: &Hits, findings: &[FindingRecord], verbose: bool) -> String
 }
 
 fn write_summary(out: &mut String, hits: &Hits, findings: &[FindingRecord], verbose: bool) -> fmt::Result {
+    for assumption in &hits.assumptions {
+        writeln!(out, "Assumed: {}", safe_text(assumption))?;
+    }
     for ruleset in &hits.rulesets {
         write_ruleset(out, ruleset, findings, verbose)?;
     }
@@ -52,6 +57,7 @@ fn write_ruleset(out: &mut String, ruleset: &RulesetHits, findings: &[FindingRec
         }
     )?;
     write_outcomes(out, ruleset, findings)?;
+    write_layers(out, ruleset)?;
     write_hurt(out, ruleset)?;
     for evasion in ruleset.evasions.iter().take(MOST_LINES) {
         let (rule, note) = (safe_text(&evasion.rule), &evasion.note);
@@ -66,6 +72,7 @@ fn write_ruleset(out: &mut String, ruleset: &RulesetHits, findings: &[FindingRec
     }
     rest(out, ruleset.evasions.len())?;
     write_rules(out, ruleset, verbose)?;
+    write_assumed(out, ruleset)?;
     for note in ruleset.notes.iter().take(MOST_LINES) {
         writeln!(out, "  Note     {}", safe_text(note))?;
     }
@@ -104,28 +111,53 @@ fn write_outcomes(out: &mut String, ruleset: &RulesetHits, findings: &[FindingRe
         units::count(count(Outcome::Late)),
         units::count(count(Outcome::Missed)),
     )?;
-    let mut groups: BTreeMap<(Outcome, &str, &str), (u64, u64)> = BTreeMap::new();
+    let mut groups: BTreeMap<(Outcome, &str, &str, &str), (u64, u64)> = BTreeMap::new();
     for (finding, outcome) in findings.iter().zip(&ruleset.findings) {
-        let group = groups.entry((outcome.outcome, finding.kind.name(), &outcome.reason)).or_default();
+        let group = groups.entry((outcome.outcome, finding.kind.name(), &outcome.reason, &outcome.detail)).or_default();
         group.0 += 1;
         group.1 += outcome.bytes_passed;
     }
     let total = groups.len();
-    for ((outcome, kind, reason), (count, bytes)) in groups.into_iter().take(MOST_LINES) {
+    for ((outcome, kind, reason, detail), (count, bytes)) in groups.into_iter().take(MOST_LINES) {
         let word = match outcome {
             Outcome::Stopped => "stopped".to_owned(),
             Outcome::Late => format!("late, {} had passed", units::bytes(bytes)),
             Outcome::Missed => "missed".to_owned(),
         };
-        writeln!(out, "    {:>6} {kind:<26} {word}: {}", units::count(count), safe_text(reason))?;
+        let detail = if detail.is_empty() { String::new() } else { format!(" ({})", safe_text(detail)) };
+        writeln!(out, "    {:>6} {kind:<26} {word}: {}{detail}", units::count(count), safe_text(reason))?;
     }
     rest(out, total)
 }
 
+/// What a rule of each layer could do, beside what these rules do there.
+fn write_layers(out: &mut String, ruleset: &RulesetHits) -> fmt::Result {
+    if ruleset.findings.is_empty() {
+        return Ok(());
+    }
+    let sees = [("ip", "addresses"), ("transport", "ports, state"), ("application", "content")];
+    for (at, (layer, what)) in sees.into_iter().enumerate() {
+        let Some(reach) = ruleset.layers.get(layer) else { continue };
+        writeln!(
+            out,
+            "  {:<8} {what:<12} could stop {} at best, {} of them without hurting others; these rules stop {} there",
+            if at == 0 { "Layers" } else { "" },
+            units::count(reach.stoppable),
+            units::count(reach.stoppable_unharmed),
+            units::count(reach.stopped)
+        )?;
+    }
+    Ok(())
+}
+
 fn write_hurt(out: &mut String, ruleset: &RulesetHits) -> fmt::Result {
+    let others = match ruleset.collateral.iter().filter(|flow| flow.between_others).count() {
+        0 => String::new(),
+        number => format!(" ({} of them between others: neither end is --local)", units::count(number as u64)),
+    };
     writeln!(
         out,
-        "  Hurt     {} without any finding; {} whose findings say only that others could read them",
+        "  Hurt     {} without any finding{others}; {} whose findings say only that others could read them",
         units::counted(ruleset.collateral.len() as u64, "conversation"),
         units::count(ruleset.exposed.len() as u64)
     )?;
@@ -165,14 +197,28 @@ fn write_rules(out: &mut String, ruleset: &RulesetHits, verbose: bool) -> fmt::R
     rest(out, shown().count())
 }
 
+/// What answers of rules rest on, and which rules.
+fn write_assumed(out: &mut String, ruleset: &RulesetHits) -> fmt::Result {
+    const MOST_PLACES: usize = 4;
+    let mut by_word: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for rule in &ruleset.rules {
+        for word in &rule.assumed {
+            by_word.entry(word).or_default().push(format!("{}:{}", rule.file, rule.line));
+        }
+    }
+    for (word, places) in by_word.iter().take(MOST_LINES) {
+        let more = match places.len().saturating_sub(MOST_PLACES) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let shown = places.get(..MOST_PLACES).unwrap_or(places).join(", ");
+        writeln!(out, "  Assumed  {} ({}{more})", safe_text(word), safe_text(&shown))?;
+    }
+    rest(out, by_word.len())
+}
+
 fn write_rule(out: &mut String, rule: &RuleHits) -> fmt::Result {
-    let state = match rule.state {
-        RuleState::Hit => "hit",
-        RuleState::NeverHit => "never hit",
-        RuleState::Shadowed => "shadowed",
-        RuleState::Redundant => "redundant",
-        RuleState::Unknown => "unknown",
-    };
+    let state = rule.state.word();
     let place = format!("{}:{}", rule.file, rule.line);
     let text = shortened(&rule.text, TEXT_CHARS);
     let counts = format!("{:>8} {:>10}", units::count(rule.packets), units::bytes(rule.bytes));
@@ -195,7 +241,7 @@ fn write_comparison(out: &mut String, hits: &Hits, findings: &[FindingRecord]) -
     for (at, finding) in findings.iter().enumerate() {
         kinds.entry(finding.kind.name()).or_default().push(at);
     }
-    let width = hits.rulesets.iter().map(|one| one.name.chars().count()).max().unwrap_or(0).clamp(9, 24);
+    let width = hits.rulesets.iter().map(|one| one.name.chars().count()).max().unwrap_or(0).clamp(9, MOST_NAME_CHARS);
     write!(out, "\n{:<30}", "Stopped of all")?;
     for ruleset in &hits.rulesets {
         write!(out, " {:>width$}", shortened(&ruleset.name, width))?;
@@ -214,8 +260,24 @@ fn write_comparison(out: &mut String, hits: &Hits, findings: &[FindingRecord]) -
     for ruleset in &hits.rulesets {
         write!(out, " {:>width$}", ruleset.collateral.len())?;
     }
+    writeln!(out)?;
+    write_changes(out, hits)
+}
+
+/// What one ruleset does and another does not, finding by finding and flow by flow.
+fn write_changes(out: &mut String, hits: &Hits) -> fmt::Result {
     let differences = units::counted(hits.changes.len() as u64, "difference");
-    writeln!(out, "\n{differences} between them in findings and conversations: see changes in hits.json")
+    writeln!(out, "{differences} between them in findings and conversations")?;
+    for change in hits.changes.iter().take(MOST_LINES) {
+        // In the order of the command line, not of names.
+        let outcomes = hits.rulesets.iter().filter_map(|ruleset| {
+            let outcome = change.outcomes.get(&ruleset.name)?;
+            Some(format!("{outcome} by {}", shortened(&ruleset.name, MOST_NAME_CHARS)))
+        });
+        let outcomes: Vec<String> = outcomes.collect();
+        writeln!(out, "  {:<8} {}: {}", change.what, shortened(&change.title, TEXT_CHARS), outcomes.join(", "))?;
+    }
+    rest(out, hits.changes.len())
 }
 
 impl FindingOutcome {
@@ -224,3 +286,6 @@ impl FindingOutcome {
         self.outcome == Outcome::Stopped
     }
 }
+
+#[cfg(test)]
+mod tests;

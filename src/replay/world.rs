@@ -1,10 +1,11 @@
 //! What rules share while packets run through them.
 
 use super::conntrack::{Conn, ConnId, TcpState, Tuple, Zone, status};
+use super::skb::HookContext;
 use super::wiring::within;
 use super::xt::{Shared, Strings};
 use crate::ruleset::xt::IfName;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// An answer of the connection table.
 pub trait Connections {
@@ -67,6 +68,11 @@ impl IfName {
     }
 }
 
+/// A router's own IPv4 address, from TEST-NET-1.
+pub const STANDING_V4: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 254);
+/// A router's own IPv6 address, from the documentation prefix.
+pub const STANDING_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 1);
+
 /// How the replayed host is wired: what `addrtype`, `fib`, `rpfilter` and hooks ask.
 #[derive(Debug, Clone, Default)]
 pub struct Routes {
@@ -84,6 +90,21 @@ impl Routes {
     /// An address of the host itself.
     pub fn is_local(&self, addr: IpAddr) -> bool {
         addr.is_loopback() || self.local.contains(&addr)
+    }
+
+    /// The same at a hook: what comes in by no interface is the host's own, from whatever stands for its address.
+    pub fn is_local_at(&self, addr: IpAddr, hook: &HookContext) -> bool {
+        self.is_local(addr) || hook.in_if.is_none() && addr == Self::standing(addr.is_ipv6())
+    }
+
+    /// The first of the host's own addresses of a family.
+    pub fn first_local(&self, v6: bool) -> Option<IpAddr> {
+        self.local.iter().copied().find(|addr| addr.is_ipv6() == v6)
+    }
+
+    /// What stands for the host's own address where none is given: one from the networks reserved for documentation.
+    pub fn standing(v6: bool) -> IpAddr {
+        if v6 { STANDING_V6.into() } else { STANDING_V4.into() }
     }
 
     /// The interface by which an address is reached that is not the host's own.

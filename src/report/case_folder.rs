@@ -104,6 +104,16 @@ impl CaseFolder {
         self.write(HITS, content)
     }
 
+    /// Adds a section to `report.html`: id, title and HTML whose text is escaped. Without a page there is nothing to do.
+    pub fn add_to_page(&self, section: (&str, &str), content: &str) -> Result<(), ReportError> {
+        let path = self.page();
+        let page = fs::read_to_string(&path).map_err(ReportError::io("read", &path))?;
+        match super::page::with_section(&page, section, content) {
+            Some(page) => self.write(PAGE, page.as_bytes()),
+            None => Ok(()),
+        }
+    }
+
     /// The folder for tables, made when first asked for.
     pub fn tables(&self) -> Result<PathBuf, ReportError> {
         self.subfolder("tables")

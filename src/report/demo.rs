@@ -79,7 +79,7 @@ pub(super) fn masker() -> Masker {
     Masker::new(false, [7; 16])
 }
 
-pub(super) fn case() -> (CaseInfo, Vec<FindingRecord>) {
+pub(crate) fn case() -> (CaseInfo, Vec<FindingRecord>) {
     let records = records(&findings(), &masker(), &["01.pcap".to_owned()]);
     let mut info =
         CaseInfo::new(["jabberscope", "analyze", "captures", "-o", "reports/demo"].map(str::to_owned).into());
@@ -153,7 +153,12 @@ fn stats() -> CaseStats {
         ("dns", 48_211, 212, 88),
         ("epmd", 3_120, 24, 6),
     ];
-    let talker = |(address, sent, received): (&str, u64, u64)| Talker { address: address.to_owned(), sent, received };
+    let talker = |(address, sent, received): (&str, u64, u64)| Talker {
+        address: address.to_owned(),
+        sent,
+        received,
+        ..Talker::default()
+    };
     let talkers = [
         ("10.77.0.10", 6_112_000, 5_401_120),
         ("10.77.0.101", 2_801_120, 3_240_110),

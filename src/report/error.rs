@@ -57,7 +57,7 @@ pub enum ReportError {
 
 impl ReportError {
     /// For `map_err`: what was being done to which path.
-    pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |cause| Self::Io { action, path, cause }
     }

@@ -20,7 +20,7 @@ pub mod case_folder;
 pub mod case_info;
 pub mod charts;
 #[cfg(test)]
-mod demo;
+pub(crate) mod demo;
 mod error;
 pub mod escape;
 pub mod eve;

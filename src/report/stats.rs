@@ -39,6 +39,9 @@ pub struct Talker {
     pub sent: u64,
     /// Bytes it received.
     pub received: u64,
+    /// Erlang nodes that were seen to listen there, without host.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<String>,
 }
 
 /// Bytes over time, in buckets of one width.
@@ -213,7 +216,7 @@ impl TrafficBuilder {
     }
 
     /// The `most` addresses that moved most bytes, most first.
-    pub fn top_talkers(&self, most: usize) -> Vec<Talker> {
+    pub fn top_talkers(&self, most: usize, nodes_of: impl Fn(IpAddr) -> Vec<String>) -> Vec<Talker> {
         let mut all: Vec<(&IpAddr, &(u64, u64))> = self.addresses.iter().collect();
         // Stable: equal volumes stay in the order of addresses.
         all.sort_by_key(|(_, volume)| std::cmp::Reverse(total(volume)));
@@ -221,6 +224,7 @@ impl TrafficBuilder {
             address: address.to_string(),
             sent: *sent,
             received: *received,
+            nodes: nodes_of(*address),
         };
         all.into_iter().take(most).map(row).collect()
     }
@@ -298,8 +302,16 @@ mod tests {
             traffic.add(&FlowTraffic { protocol: "xmpp", orig, resp: server, bytes_out: 60, bytes_in: 0, packets: 1 });
         }
         assert!(traffic.addresses.len() <= MAX_ADDRESSES && traffic.folded_addresses() > 100_000);
-        let top = traffic.top_talkers(1);
-        assert_eq!(top, [Talker { address: "10.0.0.1".to_owned(), sent: 0, received: 12_000_000 }]);
+        let top = traffic.top_talkers(1, |_| vec!["ejabberd".to_owned()]);
+        assert_eq!(
+            top,
+            [Talker {
+                address: "10.0.0.1".to_owned(),
+                sent: 0,
+                received: 12_000_000,
+                nodes: vec!["ejabberd".to_owned()],
+            }]
+        );
         let all = ProtocolTraffic { protocol: "xmpp".to_owned(), bytes: 12_000_000, packets: 200_000, flows: 200_000 };
         assert_eq!(traffic.by_protocol(), [all]);
     }

@@ -3,6 +3,7 @@
 use super::error::{Place, RuleError};
 use super::model::{Family, Note, Ruleset};
 use super::{ipset, iptables, l7, nft};
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -66,6 +67,10 @@ impl Language {
 /// Loads a candidate: files joined by commas, each perhaps with `v6:` or `v4:` before it.
 pub fn load(files: &str) -> Result<Loaded, RuleError> {
     let named: Vec<&str> = files.split(',').map(str::trim).filter(|file| !file.is_empty()).collect();
+    if named.is_empty() {
+        let place = Place { file: files.into(), line: 0, column: 0 };
+        return Err(RuleError::new(place, "no rule file is named: expected FILE, or FILES joined by commas"));
+    }
     let read: Vec<RuleFile> = named.iter().map(|file| read(file)).collect::<Result<_, _>>()?;
     let ruleset = assemble(&read)?;
     let first = read.first().map_or("", |file| file.path.as_str());
@@ -90,7 +95,10 @@ fn read(named: &str) -> Result<RuleFile, RuleError> {
         let at = error.utf8_error().valid_up_to();
         let line =
             error.as_bytes().get(..at).map_or(0, |before| before.iter().filter(|byte| **byte == b'\n').count()) + 1;
-        RuleError::new(Place { file: path.into(), line: line as u32, column: 0 }, "expected text in UTF-8".to_owned())
+        RuleError::new(
+            Place { file: path.into(), line: line as u32, column: 0 },
+            "not a rule file: expected text in UTF-8".to_owned(),
+        )
     })?;
     let language = told_by(&text, path, family).ok_or_else(|| {
         let expected = "expected iptables-save (`*filter` …), `iptables` commands, `create NAME hash:…`, an nftables `table`, \
@@ -224,7 +232,8 @@ fn sets_of_script(commands: &[(Place, String)], name: &Arc<str>, ruleset: &mut R
 fn missing_sets(ruleset: &mut Ruleset) {
     use super::model::Body;
     use super::xt::{Match, Target};
-    let mut notes: Vec<Note> = Vec::new();
+    let given: HashSet<&str> = ruleset.ipsets.iter().map(|set| &*set.name).collect();
+    let (mut notes, mut told): (Vec<Note>, HashSet<(&Place, &str)>) = Default::default();
     for (_, _, rule) in ruleset.rules() {
         let Body::Xt(body) = &rule.body else { continue };
         let matched = body.matches.iter().filter_map(|extension| match extension {
@@ -236,14 +245,11 @@ fn missing_sets(ruleset: &mut Ruleset) {
             _ => Vec::new(),
         };
         for name in matched.chain(changed) {
-            if !ruleset.ipsets.iter().any(|set| set.name == *name) {
+            if !given.contains(&**name) && told.insert((&rule.place, name)) {
                 let message = format!(
                     "set {name} is not given: taken as empty (give the output of `ipset save` too, joined by a comma)"
                 );
-                let note = Note { place: rule.place.clone(), message };
-                if !notes.contains(&note) {
-                    notes.push(note);
-                }
+                notes.push(Note { place: rule.place.clone(), message });
             }
         }
     }

@@ -264,6 +264,14 @@ pub enum Verdict {
 }
 
 impl Ruleset {
+    /// `true` if rules are made for bridged frames and none for IP: the host is a bridge between its interfaces.
+    pub fn is_for_bridge(&self) -> bool {
+        let hangs = |table: &&Table| !table.dormant && table.chains.iter().any(|chain| chain.base.is_some());
+        let mut families = self.tables.iter().filter(hangs).map(|table| table.family);
+        let is_below_ip = |family| matches!(family, Family::Bridge | Family::Netdev | Family::Arp);
+        families.clone().any(|family| family == Family::Bridge) && families.all(is_below_ip)
+    }
+
     /// Every rule with its table and chain.
     pub fn rules(&self) -> impl Iterator<Item = (&Table, &Chain, &Rule)> {
         self.tables.iter().flat_map(|table| {

@@ -131,6 +131,20 @@ impl Rows {
         self.len += 1;
     }
 
+    /// Replaces the cells of a text column, one a row; what is no text column stays as it is.
+    pub fn set_text<'a>(&mut self, column: usize, cells: impl Iterator<Item = Option<&'a str>>) {
+        if let Some(Column::Text { bytes, ends, present }) = self.columns.get_mut(column) {
+            bytes.clear();
+            ends.clear();
+            present.clear();
+            for cell in cells.take(self.len) {
+                bytes.push_str(cell.unwrap_or_default());
+                ends.push(bytes.len());
+                present.push(cell.is_some());
+            }
+        }
+    }
+
     /// Bytes of text held, for deciding when to write.
     pub fn text_bytes(&self) -> usize {
         let text = |column: &Column| if let Column::Text { bytes, .. } = column { bytes.len() } else { 0 };

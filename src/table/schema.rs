@@ -49,19 +49,57 @@ tables! {
         "packets_out": Number, "packets_in": Number, "bytes_out": Number, "bytes_in": Number,
         "payload_out": Number, "payload_in": Number, "flags_out": Text, "flags_in": Text,
         "missing_out": Number, "missing_in": Number, "retransmitted": Number, "conflicting_overlaps": Number,
-        "duration_ns": Number, "ended_by": Text, "first_bytes": Text,
+        "duration_ns": Number, "ended_by": Text, "first_bytes": Text, "node": Text,
     ]
     /// XMPP streams.
     XmppStreams = "xmpp_streams" [
         "time": Time, "end_time": Time, "capture": Text, "first_frame": Number, "last_frame": Number, "flow": Text,
         "kind": Text, "client": Text, "server": Text, "domain": Text, "from_domain": Text, "jid": Text, "stream_id": Text,
         "tls": Text, "tls_version": Text, "compression": Text, "offered_starttls": Flag,
-        "mechanism": Text, "outcome": Text, "stanzas_out": Number, "stanzas_in": Number, "error": Text, "required_starttls": Flag,
+        "mechanism": Text, "outcome": Text, "stanzas_out": Number, "stanzas_in": Number, "error": Text,
+        "software": Text, "resumable": Text, "resumes": Text, "ended": Text, "required_starttls": Flag,
+    ]
+    /// Sessions of clients and components: one stream, or several that were resumed one after another.
+    Sessions = "sessions" [
+        "time": Time, "end_time": Time, "capture": Text, "first_frame": Number, "last_frame": Number, "flow": Text,
+        "kind": Text, "jid": Text, "account": Text, "resource": Text, "domain": Text, "client": Text, "server": Text,
+        "addresses": Text, "software": Text, "mechanism": Text, "tls": Text, "compression": Text, "binding": Text,
+        "streams": Number, "stanzas_out": Number, "stanzas_in": Number, "ended": Text, "error": Text,
+    ]
+    /// Who talked to whom, how much.
+    Contacts = "contacts" [
+        "time": Time, "end_time": Time, "capture": Text, "first_frame": Number, "last_frame": Number, "from": Text,
+        "to": Text, "messages": Number, "groupchat": Number, "presences": Number, "iqs": Number, "encrypted": Number,
+        "bytes": Number, "sent": Number, "between": Number, "delivered": Number,
     ]
     /// XMPP stanzas.
     Stanzas = "stanzas" [
         "time": Time, "capture": Text, "frame": Number, "flow": Text, "src": Text, "dst": Text,
         "kind": Text, "from": Text, "to": Text, "type": Text, "id": Text, "body": Text, "children": Text, "bytes": Number,
+        "meaning": Text,
+    ]
+    /// Calls.
+    Calls = "calls" [
+        "time": Time, "end_time": Time, "capture": Text, "first_frame": Number, "last_frame": Number, "flow": Text,
+        "from": Text, "to": Text, "session": Text, "media": Text, "outcome": Text, "reason": Text,
+        "duration_ns": Number,
+    ]
+    /// Addresses given away: candidates, stream hosts, relays.
+    Candidates = "candidates" [
+        "time": Time, "capture": Text, "frame": Number, "flow": Text, "src": Text, "dst": Text, "jid": Text,
+        "peer": Text, "session": Text, "via": Text, "type": Text, "address": Text, "port": Number, "transport": Text,
+        "scope": Text, "related": Text, "owner": Text,
+    ]
+    /// Steps by which servers come to trust each other.
+    Federation = "federation" [
+        "time": Time, "capture": Text, "frame": Number, "flow": Text, "src": Text, "dst": Text, "step": Text,
+        "from": Text, "to": Text, "stream_id": Text, "key": Text, "verdict": Text, "encrypted": Flag,
+    ]
+    /// Ad-hoc commands.
+    Commands = "commands" [
+        "time": Time, "end_time": Time, "capture": Text, "first_frame": Number, "last_frame": Number, "flow": Text,
+        "src": Text, "dst": Text, "jid": Text, "to": Text, "node": Text, "accounts": Text, "outcome": Text,
+        "encrypted": Flag,
     ]
     /// Logins and other secrets seen, of any protocol.
     Credentials = "credentials" [
@@ -72,7 +110,8 @@ tables! {
     Transfers = "transfers" [
         "time": Time, "capture": Text, "first_frame": Number, "last_frame": Number, "flow": Text,
         "method": Text, "name": Text, "size": Number, "offered_size": Number, "sha256": Text, "from": Text, "to": Text,
-        "complete": Flag, "relay": Flag, "saved_as": Text,
+        "complete": Flag, "relay": Flag, "saved_as": Text, "media_type": Text, "safe_name": Text, "start": Text,
+        "end": Text, "rate": Number, "src": Text, "dst": Text,
     ]
     /// Erlang port mapper requests with their answers.
     Epmd = "epmd" [
@@ -84,6 +123,12 @@ tables! {
         "time": Time, "capture": Text, "frame": Number, "flow": Text, "src": Text, "dst": Text, "node": Text, "peer": Text,
         "operation": Text, "caller": Text, "target": Text, "module": Text, "function": Text, "arguments": Text,
         "result": Text, "term": Text,
+    ]
+    /// Administration commands of ejabberd that came over the distribution.
+    Ejabberdctl = "ejabberdctl" [
+        "time": Time, "capture": Text, "first_frame": Number, "last_frame": Number, "flow": Text, "src": Text, "dst": Text,
+        "node": Text, "by": Text, "command": Text, "arguments": Text, "username": Text, "jid": Text, "secret": Text,
+        "status": Text, "output": Text,
     ]
     /// DNS queries with their answers.
     Dns = "dns" [
@@ -108,5 +153,11 @@ tables! {
         "ruleset": Text, "engine": Text, "mode": Text, "family": Text, "table": Text, "chain": Text, "n": Number,
         "text": Text, "file": Text, "line": Number, "packets": Number, "bytes": Number, "flows": Number,
         "first_frame": Number, "last_frame": Number, "findings": Number, "state": Text, "note": Text,
+    ]
+    /// SOCKS 5 requests with what went through.
+    Socks = "socks" [
+        "time": Time, "end_time": Time, "capture": Text, "first_frame": Number, "last_frame": Number, "flow": Text,
+        "src": Text, "dst": Text, "auth": Text, "username": Text, "command": Text, "destination": Text, "reply": Number,
+        "bytestream": Flag, "bytes_out": Number, "bytes_in": Number, "sha256_out": Text, "sha256_in": Text,
     ]
 }

@@ -1,6 +1,7 @@
 //! Runs the real binary in a folder of its own.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)] // each test file uses its part
 
+pub mod differ;
 pub mod frames;
 pub mod random_rules;
 pub mod tshark;

@@ -1,7 +1,7 @@
 //! Words seen in clear that turn out to be the cookie behind a captured handshake, whatever form they were seen in.
 
-use super::guess::Proof;
 use super::leak::Leak;
+use super::proof::Proof;
 use super::terms;
 use crate::evidence::Sighting;
 use crate::protocol::erldist::term::Term;

@@ -16,8 +16,7 @@ pub(super) fn cookies_in(exchange: &HttpExchange) -> Vec<String> {
         let response = exchange.response.as_ref().filter(|_| matches!(exchange.status, Some(200..=299)));
         let put = Some(&exchange.request).filter(|_| matches!(exchange.method.as_str(), "PUT" | "POST"));
         for message in [response, put].into_iter().flatten() {
-            let whole = message.body_bytes == message.body.len() as u64;
-            found.extend(phrases::file_content(&message.body).filter(|_| whole).map(str::to_owned));
+            found.extend(phrases::file_content(&message.body).filter(|_| !message.body_cut).map(str::to_owned));
         }
     }
     found.extend(phrases::cookies_in(&target).into_iter().map(|phrase| phrase.cookie));

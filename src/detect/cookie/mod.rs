@@ -8,12 +8,15 @@
 mod candidates;
 mod guess;
 mod http;
+mod lanes;
 mod leak;
 mod phrases;
+mod proof;
 mod shell;
 mod stanzas;
 mod terms;
 
+pub use proof::Proof;
 pub use stanzas::CookieInStanza;
 
 use super::{Detector, Finding, Kind, Settings, filter};
@@ -172,7 +175,7 @@ mod tests {
     /// Kinds, and the cookie where one is told.
     fn findings(list: &[&str], events: Vec<Event>) -> Vec<(Kind, String)> {
         let cookie_words = list.iter().map(|word| (*word).to_owned()).collect();
-        let mut detector = CookieDetector::new(&Settings { policy: None, cookie_words, quote_chars: 100 });
+        let mut detector = CookieDetector::new(&Settings { cookie_words, quote_chars: 100, ..Settings::default() });
         let mut out = Vec::new();
         for (number, event) in events.into_iter().enumerate() {
             detector.on_record(&record(number as u64 + 1, event), &mut out);

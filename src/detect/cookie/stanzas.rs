@@ -59,6 +59,7 @@ mod tests {
             body: Some(body),
             children: "",
             bytes: 100,
+            meaning: Default::default(),
             leg: crate::protocol::xmpp::Leg::Sent,
             oob: None,
         };

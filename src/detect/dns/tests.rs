@@ -18,7 +18,7 @@ fn settings(with_policy: bool) -> Settings {
         ..Dns::default()
     };
     let policy = Policy { dns: Some(dns), ..Policy::default() };
-    Settings { policy: with_policy.then(|| Arc::new(policy)), cookie_words: Arc::new([]), quote_chars: 100 }
+    Settings { policy: with_policy.then(|| Arc::new(policy)), quote_chars: 100, ..Settings::default() }
 }
 
 /// A query or an answer for `n.test`, with `n` the number of the name.

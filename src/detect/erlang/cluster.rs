@@ -82,7 +82,7 @@ pub(in crate::detect) mod tests {
             nodes: nodes.iter().map(|node| (*node).to_owned()).collect(),
         };
         let policy = Policy { erlang: Some(erlang), ..Policy::default() };
-        Settings { policy: Some(Arc::new(policy)), cookie_words: Arc::new([]), quote_chars: 200 }
+        Settings { policy: Some(Arc::new(policy)), quote_chars: 200, ..Settings::default() }
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! Connections between nodes: readable ones (`erlang.cleartext`), and those of strangers (`erlang.outside-cluster`).
 
 use super::cluster::Cluster;
+use crate::detect::cookie::Proof;
 use crate::detect::{Detector, Finding, Kind, Settings, filter};
 use crate::evidence::Sighting;
 use crate::protocol::erldist::{DistEvent, Handshake, HandshakeOutcome, Message};
 use crate::protocol::{Event, Record};
 use std::collections::HashSet;
+use std::sync::Arc;
 
 /// Connections whose handshake is remembered, so that their messages are not taken for a connection that began before
 /// the capture. Beyond, such connections are no longer reported.
@@ -15,6 +17,8 @@ const MAX_CONNECTIONS: usize = 65_536;
 #[derive(Debug)]
 pub struct Connections {
     cluster: Cluster,
+    /// The site's own cookies.
+    known_cookies: Arc<[String]>,
     told: HashSet<Box<str>>,
     /// Connections under TLS: what is read of them was opened with keys, and crossed unreadable.
     encrypted: HashSet<Box<str>>,
@@ -23,7 +27,12 @@ pub struct Connections {
 impl Connections {
     /// The cluster comes from the policy.
     pub fn new(settings: &Settings) -> Self {
-        Self { cluster: Cluster::new(settings), told: HashSet::new(), encrypted: HashSet::new() }
+        Self {
+            cluster: Cluster::new(settings),
+            known_cookies: Arc::clone(&settings.known_cookies),
+            told: HashSet::new(),
+            encrypted: HashSet::new(),
+        }
     }
 
     fn on_handshake(&mut self, at: &Sighting, handshake: &Handshake, out: &mut Vec<Finding>) {
@@ -32,7 +41,9 @@ impl Connections {
             self.remember(at);
             self.judge_secrecy(at, initiator, acceptor, out);
         }
-        self.judge(at, initiator, acceptor, out);
+        let proven = Proof::of(handshake).filter(|_| !self.known_cookies.is_empty());
+        let knows = proven.map(|proof| self.known_cookies.iter().any(|cookie| proof.fits(cookie)));
+        self.judge(at, initiator, acceptor, knows, out);
     }
 
     /// A message of a connection whose beginning was not captured, or not whole.
@@ -45,7 +56,7 @@ impl Connections {
         let mut at = at.clone();
         at.direction = message.initiator;
         self.judge_secrecy(&at, initiator, acceptor, out);
-        self.judge(&at, initiator, acceptor, out);
+        self.judge(&at, initiator, acceptor, None, out);
     }
 
     fn remember(&mut self, at: &Sighting) -> bool {
@@ -62,7 +73,15 @@ impl Connections {
         }
     }
 
-    fn judge(&self, at: &Sighting, initiator: Option<&str>, acceptor: Option<&str>, out: &mut Vec<Finding>) {
+    /// `knows`: whether the initiator proved one of the site's own cookies, where that can be told.
+    fn judge(
+        &self,
+        at: &Sighting,
+        initiator: Option<&str>,
+        acceptor: Option<&str>,
+        knows: Option<bool>,
+        out: &mut Vec<Finding>,
+    ) {
         let sides = [(at.sender().ip(), initiator), (at.receiver().ip(), acceptor)];
         let address =
             sides.iter().map(|(address, _)| *address).find(|address| self.cluster.is_address_outside(*address));
@@ -72,14 +91,16 @@ impl Connections {
             (None, Some(node)) => format!("Node {node}"),
             (None, None) => return,
         };
+        let holding = if knows == Some(true) { " with the site's own cookie" } else { "" };
         let title = format!(
-            "{who} is not of the cluster and speaks distribution ({} to {})",
+            "{who} is not of the cluster and speaks distribution{holding} ({} to {})",
             initiator.unwrap_or("a node"),
             acceptor.unwrap_or("a node")
         );
         let finding = Finding::new(Kind::ErlangOutsideCluster, "erldist", &at.as_seen(), title)
             .with_some("initiator", initiator)
-            .with_some("acceptor", acceptor);
+            .with_some("acceptor", acceptor)
+            .with_some("known_cookie", knows);
         out.push(filter::shown(finding, &at.flow));
     }
 }
@@ -150,5 +171,23 @@ mod tests {
             let found = kinds(&settings, vec![handshake(HandshakeOutcome::Rejected)]);
             assert_eq!(found, [(Kind::ErlangOutsideCluster, "10.0.0.7:40000".to_owned())]);
         }
+    }
+
+    #[test]
+    fn a_stranger_with_the_sites_own_cookie_is_named() {
+        let with_cookie = |cookie: &str| {
+            let known_cookies = Arc::new([cookie.to_owned()]);
+            let mut detector = Connections::new(&Settings { known_cookies, ..settings(&[("10.0.0.1", 32)], &[]) });
+            let mut event = handshake(HandshakeOutcome::Success);
+            if let DistEvent::Handshake(handshake) = &mut event {
+                let digest = 0xe070_00b1_ece0_8d0a_1dc7_02e6_a85e_f5d7_u128.to_be_bytes();
+                handshake.initiator_proof = Some((1_206_235_133, digest));
+            }
+            let mut out = Vec::new();
+            records(vec![event]).iter().for_each(|record| detector.on_record(record, &mut out));
+            out.into_iter().find(|finding| finding.kind == Kind::ErlangOutsideCluster).unwrap().title
+        };
+        assert!(with_cookie("secret").contains("with the site's own cookie"));
+        assert!(!with_cookie("Secret").contains("with the site's own cookie"));
     }
 }

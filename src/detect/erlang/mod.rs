@@ -3,6 +3,7 @@
 //! In: handshakes and messages of the distribution. Who knows the cookie may do anything on a node, and clusters do much
 //! by themselves all the time; so calls are judged by what they call, from a table ([`classes`]).
 
+mod administration;
 mod calls;
 mod classes;
 mod cluster;
@@ -10,6 +11,7 @@ mod code;
 mod connections;
 mod secrets;
 
+pub use administration::Administration;
 pub use calls::Calls;
 pub use cluster::Cluster;
 pub use connections::Connections;

@@ -8,10 +8,12 @@
 //! reported, not read.
 
 pub mod event;
+mod register;
 mod session;
 mod wire;
 
 pub use event::*;
+pub use register::{Register, listed};
 
 use super::{Decoder, Opening, Probe};
 

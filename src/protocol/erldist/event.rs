@@ -10,6 +10,8 @@ pub enum DistEvent {
     Handshake(Box<Handshake>),
     /// A message after the handshake (ticks are only counted). Sighted in the sender's direction.
     Message(Box<Message>),
+    /// A command of `ejabberdctl`, or a function behind one, with its result. Sighted in the direction of who asked.
+    Ejabberdctl(Box<CtlCommand>),
 }
 
 /// How a handshake ended.
@@ -99,4 +101,34 @@ impl Message {
     pub fn receiver(&self) -> Option<&Term> {
         super::control::receiver(&self.control)
     }
+}
+
+/// An administration command of ejabberd.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CtlCommand {
+    /// Node that runs it.
+    pub node: Option<String>,
+    /// Node that asked.
+    pub by: Option<String>,
+    /// Name as given, or `module:function`.
+    pub name: String,
+    /// Arguments as text, passwords among them.
+    pub arguments: Vec<String>,
+    /// Accounts with passwords among the words.
+    pub secrets: Vec<CtlSecret>,
+    /// Exit status: 0 for success; `None` if it was not captured.
+    pub status: Option<i64>,
+    /// What it printed.
+    pub output: String,
+}
+
+/// An account and its password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CtlSecret {
+    /// Local part.
+    pub user: String,
+    /// Domain.
+    pub host: String,
+    /// Password.
+    pub password: String,
 }

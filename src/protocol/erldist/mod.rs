@@ -6,10 +6,11 @@
 //!
 //! Flow: `framing` cuts a direction into frames, `handshake` reads those before the acknowledgement, `header` and
 //! `fragments` bring the others to terms, [`external`] reads these, `meaning` and `replies` tell what is asked and
-//! answered, `session` reports it. Ticks are read and not reported.
+//! answered, `session` reports it; `ejabberdctl` puts administration commands together from these reports. Ticks are read and not reported.
 
 mod atoms;
 mod control;
+mod ejabberdctl;
 pub mod evaluated;
 pub mod event;
 pub mod external;
@@ -20,12 +21,14 @@ mod header;
 mod meaning;
 mod numbers;
 mod print;
+mod printed;
 mod replies;
 mod session;
 mod skip;
 mod tag;
 pub mod term;
 
+pub use ejabberdctl::Ejabberdctl;
 pub use evaluated::evaluated_calls;
 pub use event::*;
 pub use meaning::FUN;

@@ -59,15 +59,29 @@ pub fn write_float(f: &mut impl Write, value: f64) -> fmt::Result {
         f.write_char('-')?;
     }
     let value = value.abs();
-    let scientific = format!("{value:e}");
-    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let exponent: i64 = exponent.parse().unwrap_or_default();
-    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
+    let (digits, exponent) = shortest(value);
     if value != 0.0 && (value >= FIRST_SPARSE || plain_width(&digits, exponent) > scientific_width(&digits, exponent)) {
         let (first, others) = digits.split_at_checked(1).unwrap_or((&digits, ""));
         return write!(f, "{first}.{}e{exponent}", if others.is_empty() { "0" } else { others });
     }
     write_plain(f, &digits, exponent)
+}
+
+/// The shortest digits that give this number again, and the exponent of the first. Where two are as short and as near,
+/// Erlang takes the even one, as Ryu does; Rust's own formatting takes the greater.
+fn shortest(value: f64) -> (String, i64) {
+    let mut buffer = zmij::Buffer::new();
+    let text = buffer.format_finite(value);
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((text, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{whole}{fraction}");
+    let leading = digits.bytes().take_while(|digit| *digit == b'0').count();
+    let significant = digits.trim_matches('0');
+    if significant.is_empty() {
+        return ("0".to_owned(), 0);
+    }
+    let exponent = exponent.parse::<i64>().unwrap_or_default() + whole.len() as i64 - 1 - leading as i64;
+    (significant.to_owned(), exponent)
 }
 
 /// Characters of the number without an exponent.
@@ -87,11 +101,13 @@ fn scientific_width(digits: &str, exponent: i64) -> i64 {
 }
 
 fn write_plain(f: &mut impl Write, digits: &str, exponent: i64) -> fmt::Result {
-    // Rust's plain form has the same digits; it leaves out the fraction of whole numbers.
-    let number: f64 = format!("{}e{}", digits, exponent - digits.len() as i64 + 1).parse().unwrap_or_default();
-    let plain = format!("{number}");
-    f.write_str(&plain)?;
-    if plain.contains('.') { Ok(()) } else { f.write_str(".0") }
+    let zeros = |count: i64| "0".repeat(usize::try_from(count).unwrap_or_default());
+    let whole = usize::try_from(exponent + 1).unwrap_or_default();
+    match digits.split_at_checked(whole) {
+        _ if exponent < 0 => write!(f, "0.{}{digits}", zeros(-exponent - 1)),
+        Some((whole, fraction)) if !fraction.is_empty() => write!(f, "{whole}.{fraction}"),
+        _ => write!(f, "{digits}{}.0", zeros(exponent + 1 - digits.len() as i64)),
+    }
 }
 
 #[cfg(test)]

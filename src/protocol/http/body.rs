@@ -2,11 +2,13 @@
 //!
 //! Bytes are hashed where they lie; only the first of them are kept.
 
+use super::coding::Kept;
+use super::decoded::Decoded;
 use super::event::HttpMessage;
+use crate::protocol::content::{FileSpool, Intake};
 use memchr::memchr;
-use sha2::{Digest, Sha256};
 
-/// Bytes kept of a body: forms and API calls fit, files are told by their hash.
+/// Bytes kept of a body that is not XML: forms and API calls fit, files are told by their hash.
 pub(super) const MAX_KEPT: usize = 65_536;
 /// Longest line within a chunked body: a size with extensions, or a trailer field.
 const MAX_LINE: usize = 8 * 1024;
@@ -49,24 +51,23 @@ pub(super) struct Body {
     framing: Framing,
     chunk: Chunk,
     line: Vec<u8>,
-    hash: Sha256,
-    kept: Vec<u8>,
-    keep: usize,
-    bytes: u64,
+    intake: Intake,
+    decoded: Option<Decoded>,
+    kept: Kept,
     missing: bool,
 }
 
 impl Body {
-    /// A body of which at most `keep` bytes are kept.
-    pub(super) fn new(framing: Framing, keep: usize) -> Self {
+    /// A body of which the first bytes are kept; all of it goes to the spool, if there is one, `coding` undone.
+    pub(super) fn new(framing: Framing, kept: Kept, coding: Option<&str>, spool: Option<&FileSpool>) -> Self {
+        let spool = spool.filter(|_| framing != Framing::Empty);
         Self {
             framing,
             chunk: Chunk::Size,
             line: Vec::new(),
-            hash: Sha256::new(),
-            kept: Vec::new(),
-            keep: keep.min(MAX_KEPT),
-            bytes: 0,
+            intake: Intake::new(spool),
+            decoded: Decoded::new(coding, spool),
+            kept,
             missing: false,
         }
     }
@@ -98,6 +99,7 @@ impl Body {
     /// Passes over bytes that were not captured. `Broken` if the end of the body may lie among them.
     pub(super) fn skip(&mut self, bytes: u64) -> Progress {
         self.missing = true;
+        self.kept.skip();
         match (self.framing, self.chunk) {
             (Framing::UntilClose, _) => Progress::More,
             (Framing::Length(left), _) if bytes <= left => {
@@ -112,19 +114,27 @@ impl Body {
         }
     }
 
-    /// What was read, into the message; `ended` tells whether the end of the body was seen.
-    pub(super) fn finish(self, ended: bool, message: &mut HttpMessage) {
-        message.body = self.kept;
-        message.body_bytes = self.bytes;
-        message.body_sha256 = self.hash.finalize().into();
+    /// What was read, into the message; `ended` tells whether the end of the body was seen. Returns whether its coding
+    /// could be read.
+    pub(super) fn finish(self, ended: bool, message: &mut HttpMessage) -> bool {
+        let (body, cut, failed) = self.kept.finish();
+        message.body = body;
+        message.body_cut = cut;
+        let transferred = self.intake.finish();
+        message.body_bytes = transferred.bytes;
+        message.body_sha256 = transferred.sha256;
+        let decoded = self.decoded.filter(|_| !self.missing).and_then(|decoded| decoded.finish(ended));
+        message.content = decoded.unwrap_or(transferred);
         message.complete = ended && !self.missing;
+        !failed
     }
 
     fn content(&mut self, data: &[u8]) {
-        self.hash.update(data);
-        self.bytes += data.len() as u64;
-        let room = self.keep.saturating_sub(self.kept.len()).min(data.len());
-        self.kept.extend_from_slice(data.get(..room).unwrap_or_default());
+        self.intake.push(data);
+        if let Some(decoded) = &mut self.decoded {
+            decoded.push(data);
+        }
+        self.kept.take(data);
     }
 
     fn chunks<'a>(&mut self, mut data: &'a [u8]) -> (Progress, &'a [u8]) {

@@ -1,6 +1,7 @@
 //! What the HTTP decoder reports.
 
 use crate::evidence::Stamp;
+use crate::protocol::content::FileContent;
 
 /// HTTP/1 exchanges.
 #[derive(Debug, Clone)]
@@ -14,12 +15,17 @@ pub enum HttpEvent {
 pub struct HttpMessage {
     /// Header fields in order, names in lower case.
     pub headers: Vec<(String, String)>,
-    /// First bytes of the body after chunked decoding, at most 65,536.
+    /// First bytes of the content: the body after its chunks were joined and its coding (gzip, deflate) was undone; at
+    /// most 65,536, or 1,048,576 of XML. Nothing of a coding that is not known.
     pub body: Vec<u8>,
-    /// Length of the whole body as far as it was captured.
+    /// `body` is not the whole content as far as it was captured: that is longer, or its coding is unknown or damaged.
+    pub body_cut: bool,
+    /// Length of the whole body as transferred, its chunks joined but its coding not undone, as far as it was captured.
     pub body_bytes: u64,
-    /// SHA-256 of the whole body as far as it was captured.
+    /// SHA-256 of these bytes: of a file in a coding, it is the hash of the coded file.
     pub body_sha256: [u8; 32],
+    /// The file that the body is, its coding undone where that is gzip or deflate and can be read.
+    pub content: FileContent,
     /// The body's end was seen and nothing of it is missing.
     pub complete: bool,
     /// Where it begins and ends.

@@ -76,6 +76,11 @@ impl Exchanges {
         &open.told.method
     }
 
+    /// The request that the response under way answers.
+    pub(super) fn answered_request(&self) -> Option<&HttpExchange> {
+        self.open.iter().find(|open| open.reading_response).map(|open| &open.told)
+    }
+
     /// The response that has begun is complete, or as complete as it gets.
     pub(super) fn answered(&mut self, message: HttpMessage) {
         if let Some(open) = self.open.iter_mut().find(|open| open.reading_response) {

@@ -198,6 +198,18 @@ impl Head {
         lengths.filter_map(|length| length.trim().parse().ok()).next().map(Framing::Length)
     }
 
+    /// The coding of the content. Some senders code the transfer instead (RFC 9112, 7.2), which comes to the same.
+    pub(super) fn coding(&self) -> Option<&str> {
+        let transfer = self.value("transfer-encoding").and_then(|codings| codings.split(',').next());
+        let transfer = transfer.filter(|coding| !coding.trim().eq_ignore_ascii_case("chunked"));
+        self.value("content-encoding").or(transfer)
+    }
+
+    /// The value of the first field of this name.
+    pub(super) fn value(&self, name: &'static str) -> Option<&str> {
+        self.values(name).next()
+    }
+
     fn values(&self, name: &'static str) -> impl DoubleEndedIterator<Item = &str> {
         self.fields.iter().filter(move |(field, _)| field == name).map(|(_, value)| value.as_str())
     }

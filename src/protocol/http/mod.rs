@@ -5,10 +5,13 @@
 //! other codings (gzip) are not decoded; RTSP and SIP, which look alike, are told apart by the version.
 
 mod body;
+mod coding;
+mod decoded;
 pub mod event;
 mod exchange;
 mod head;
 mod session;
+mod tunnel;
 
 pub use event::*;
 

@@ -1,11 +1,14 @@
 //! One HTTP connection: which bytes are heads and which are bodies.
 
-use super::body::{Body, Framing, MAX_KEPT, Progress};
+use super::body::{Body, Framing, Progress};
+use super::coding::Kept;
 use super::event::HttpMessage;
 use super::exchange::{Desk, Exchanges};
 use super::head::{self, Head, MAX_HEAD, Start};
+use super::tunnel;
 use crate::evidence::{Direction, FlowInfo, Stamp};
-use crate::protocol::{Chunk, Decoder, End, Gap, Next, Probe, Sink};
+use crate::protocol::early::Early;
+use crate::protocol::{Chunk, Decoder, End, Gap, Next, Probe, Sink, websocket};
 use memchr::memchr;
 use std::sync::Arc;
 
@@ -15,6 +18,10 @@ pub(super) struct HttpDecoder {
     /// Who asks, by what is sent.
     client: Option<Direction>,
     exchanges: Exchanges,
+    /// The last request asked for another protocol.
+    upgrading: bool,
+    /// What the client said in it before the server has answered.
+    early: Option<Box<Early>>,
 }
 
 /// What one direction is reading.
@@ -38,6 +45,16 @@ enum State {
     Lost,
 }
 
+/// Who reads on behind a head.
+enum After {
+    /// This decoder.
+    Http,
+    /// Nobody.
+    Unknown,
+    /// The decoder of the protocol to which the connection changes.
+    Other(Box<dyn Decoder>),
+}
+
 /// Where the connection stands when something is read.
 struct Here<'a> {
     flow: &'a Arc<FlowInfo>,
@@ -48,7 +65,7 @@ struct Here<'a> {
 
 impl HttpDecoder {
     pub(super) fn new() -> Self {
-        Self { sides: Default::default(), client: None, exchanges: Exchanges::default() }
+        Self { sides: Default::default(), client: None, exchanges: Exchanges::default(), upgrading: false, early: None }
     }
 
     fn side(&mut self, direction: Direction) -> &mut Side {
@@ -88,12 +105,20 @@ impl Decoder for HttpDecoder {
                     self.progress(progress, &mut here);
                 }
                 State::Head => {
+                    if self.keep_early(rest, &here) {
+                        break;
+                    }
+                    let side = self.side(chunk.direction);
                     let (head, after) = side.read_head(rest, chunk.stamp, here.sink);
                     rest = after;
-                    if let Some((head, first)) = head
-                        && let Next::Opaque = self.head(head, first, &mut here)
-                    {
-                        return Next::Opaque;
+                    let Some((head, first)) = head else { continue };
+                    match self.head(head, first, &mut here) {
+                        After::Http => {}
+                        After::Unknown => return Next::Opaque,
+                        After::Other(to) => {
+                            self.exchanges.report_all(&mut self.desk(&mut here));
+                            return Next::Handover { consumed: chunk.data.len().saturating_sub(rest.len()), to };
+                        }
                     }
                 }
             }
@@ -128,7 +153,7 @@ impl Decoder for HttpDecoder {
             match &self.side(direction).state {
                 State::Body(open) => {
                     let ended = open.0.ends_with_connection();
-                    self.finish_body(direction, ended);
+                    self.finish_body(direction, ended, &mut here);
                 }
                 State::Head => {
                     self.cut_head(&mut here);
@@ -220,33 +245,83 @@ fn find_start(data: &[u8]) -> Option<&[u8]> {
 }
 
 impl HttpDecoder {
-    fn head(&mut self, head: Head, first: Stamp, here: &mut Here<'_>) -> Next {
+    fn head(&mut self, head: Head, first: Stamp, here: &mut Here<'_>) -> After {
         if !self.fits_role(&head, here.direction) {
             here.sink.skipped("http.head", here.stamp);
             self.side(here.direction).lose();
-            return Next::Continue;
+            return After::Http;
         }
-        let (framing, switches) = match &head.start {
+        let (framing, after) = match &head.start {
             // Interim responses announce the final one (RFC 9110, 15.2), but for the switch of protocols.
-            Start::Response { status: 100 | 102..=199 } => return Next::Continue,
+            Start::Response { status: 100 | 102..=199 } => return After::Http,
             Start::Request { method, target } => {
                 self.exchanges.ask(method.clone(), target.clone(), &mut self.desk(here));
-                (head.request_framing(), false)
+                self.upgrading = method == "CONNECT" || head.value("upgrade").is_some();
+                (head.request_framing(), After::Http)
             }
-            Start::Response { status } => {
-                let method = self.exchanges.answer(*status, &mut self.desk(here));
-                let switches = *status == 101 || (method == "CONNECT" && (200..300).contains(status));
-                let framing = if switches { Framing::Empty } else { head.response_framing(*status, method) };
-                (framing, switches)
-            }
+            Start::Response { status } => self.answer(*status, &head, here),
         };
+        let coding = head.coding().map(str::to_owned);
         let message = HttpMessage { headers: head.fields, frames: (first, here.stamp), ..HttpMessage::default() };
-        let body = Body::new(framing, self.exchanges.room().min(MAX_KEPT));
+        let coding = coding.as_deref();
+        let kept = Kept::new(coding, self.exchanges.room());
+        let body = Body::new(framing, kept, coding, here.sink.spool());
         self.side(here.direction).state = State::Body(Box::new((body, message)));
         if matches!(framing, Framing::Empty | Framing::Length(0)) {
             self.progress(Progress::Done, here);
         }
-        if switches { Next::Opaque } else { Next::Continue }
+        after
+    }
+
+    /// A final response: how its body ends, and who reads on.
+    fn answer(&mut self, status: u16, head: &Head, here: &mut Here<'_>) -> (Framing, After) {
+        let method = self.exchanges.answer(status, &mut self.desk(here)).to_owned();
+        self.upgrading = false;
+        let early = self.early.take();
+        if method == "CONNECT" && (200..300).contains(&status) {
+            return (Framing::Empty, After::Other(tunnel::start(early)));
+        }
+        if status == 101 {
+            return (Framing::Empty, self.upgrade(head, early));
+        }
+        if early.is_some() {
+            here.sink.skipped("http.head", here.stamp);
+        }
+        (head.response_framing(status, &method), After::Http)
+    }
+
+    /// The server changes the protocol.
+    fn upgrade(&self, head: &Head, early: Option<Box<Early>>) -> After {
+        let request = self.exchanges.answered_request().map(|told| &told.request);
+        let asked = |name: &'static str| request.and_then(|request| request.header(name));
+        let protocol = head.value("upgrade").or(asked("upgrade")).unwrap_or_default();
+        if !protocol.trim().eq_ignore_ascii_case("websocket") {
+            return After::Unknown;
+        }
+        // Some servers do not say which one they chose: where one was asked for, there is no choice.
+        let chosen = head.value("sec-websocket-protocol").or(asked("sec-websocket-protocol"));
+        After::Other(websocket::start(websocket::Upgrade {
+            client: self.client,
+            subprotocol: chosen.map(str::to_owned),
+            extensions: head.value("sec-websocket-extensions").unwrap_or_default().to_owned(),
+            early,
+        }))
+    }
+
+    /// Keeps what the client says in another protocol while the server has not answered. `false` if it is HTTP.
+    fn keep_early(&mut self, data: &[u8], here: &Here<'_>) -> bool {
+        if !self.upgrading || self.client != Some(here.direction) {
+            return false;
+        }
+        let is_head = self.early.is_none() && head::probe(skip_empty_lines(data)) != Probe::No;
+        if is_head || !self.side(here.direction).pending.is_empty() {
+            return false;
+        }
+        let kept = self.early.get_or_insert_with(|| Box::new(Early::new(here.direction))).keep(data, here.stamp);
+        if !kept {
+            self.early = None;
+        }
+        kept
     }
 
     /// A head whose end is not in the capture (a snapshot length cuts every packet) tells what it can. Returns whether
@@ -264,8 +339,9 @@ impl HttpDecoder {
             }
         }
         let message = HttpMessage { headers: head.fields, frames: (first, here.stamp), ..HttpMessage::default() };
-        self.side(here.direction).state = State::Body(Box::new((Body::new(Framing::Empty, 0), message)));
-        self.finish_body(here.direction, false);
+        let body = Body::new(Framing::Empty, Kept::new(None, 0), None, None);
+        self.side(here.direction).state = State::Body(Box::new((body, message)));
+        self.finish_body(here.direction, false, here);
         self.exchanges.report_finished(&mut self.desk(here));
         true
     }
@@ -280,10 +356,10 @@ impl HttpDecoder {
     fn progress(&mut self, progress: Progress, here: &mut Here<'_>) {
         match progress {
             Progress::More => return,
-            Progress::Done => self.finish_body(here.direction, true),
+            Progress::Done => self.finish_body(here.direction, true, here),
             Progress::Broken => {
                 here.sink.skipped("http.body", here.stamp);
-                self.finish_body(here.direction, false);
+                self.finish_body(here.direction, false, here);
                 self.side(here.direction).state = State::Lost;
             }
         }
@@ -291,10 +367,12 @@ impl HttpDecoder {
     }
 
     /// Puts the message that was read into its exchange.
-    fn finish_body(&mut self, direction: Direction, ended: bool) {
+    fn finish_body(&mut self, direction: Direction, ended: bool, here: &mut Here<'_>) {
         let State::Body(open) = std::mem::take(&mut self.side(direction).state) else { return };
         let (body, mut message) = *open;
-        body.finish(ended, &mut message);
+        if !body.finish(ended, &mut message) {
+            here.sink.skipped("http.coding", here.stamp);
+        }
         if self.client == Some(direction) {
             self.exchanges.asked(message);
         } else {

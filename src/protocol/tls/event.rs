@@ -59,6 +59,8 @@ impl TlsHandshake {
 pub struct TlsVersion(pub u16);
 
 impl TlsVersion {
+    /// TLS 1.0.
+    pub const TLS10: Self = Self(0x0301);
     /// TLS 1.2.
     pub const TLS12: Self = Self(0x0303);
     /// TLS 1.3.
@@ -67,6 +69,18 @@ impl TlsVersion {
     /// `true` for TLS 1.3 and its drafts, which encrypt all behind the server's hello.
     pub fn is_tls13(self) -> bool {
         self.rank() >= Self::TLS13.0
+    }
+
+    /// Name without the number of a draft.
+    pub(super) fn name(self) -> &'static str {
+        match self.rank() {
+            0x0300 => "SSLv3",
+            0x0301 => "TLSv1.0",
+            0x0302 => "TLSv1.1",
+            0x0303 => "TLSv1.2",
+            0x0304 => "TLSv1.3",
+            _ => "unknown",
+        }
     }
 
     /// Drafts of TLS 1.3 count as TLS 1.3.

@@ -1,7 +1,7 @@
 //! Handshake messages (RFC 8446, 4; RFC 5246, 7.4): record bodies in, what they say into a [`TlsHandshake`].
 
 use super::certificate;
-use super::event::{TlsHandshake, TlsVersion};
+use super::event::{Certificate, TlsHandshake, TlsVersion};
 use super::ja4;
 use crate::evidence::{Direction, Stamp};
 use tls_parser::{TlsExtension, TlsMessageHandshake};
@@ -11,7 +11,7 @@ const MAX_MESSAGE: usize = 256 * 1024;
 /// Offers kept of one hello; OpenSSL has about 60 suites.
 const MAX_OFFERS: usize = 256;
 /// Random of a server hello that asks the client to say hello again (RFC 8446, 4.1.3).
-const HELLO_RETRY_REQUEST: [u8; 32] = [
+pub(super) const HELLO_RETRY_REQUEST: [u8; 32] = [
     0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2, 0xa2, 0x11,
     0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
 ];
@@ -27,6 +27,27 @@ pub(super) enum Step {
     Defective,
 }
 
+/// Message types that more than one reader asks for.
+pub(super) mod kind {
+    pub const HELLO_REQUEST: u8 = 0;
+    pub const CLIENT_HELLO: u8 = 1;
+    pub const SERVER_HELLO: u8 = 2;
+    pub const NEW_SESSION_TICKET: u8 = 4;
+    pub const END_OF_EARLY_DATA: u8 = 5;
+    pub const CLIENT_KEY_EXCHANGE: u8 = 16;
+    pub const FINISHED: u8 = 20;
+    pub const KEY_UPDATE: u8 = 24;
+}
+
+/// A handshake message.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Message<'a> {
+    pub kind: u8,
+    pub body: &'a [u8],
+    /// The body with the head before it.
+    pub whole: &'a [u8],
+}
+
 /// Joins handshake messages of one direction across records. Holds at most one message.
 #[derive(Default)]
 pub(super) struct HandshakeReader {
@@ -34,21 +55,25 @@ pub(super) struct HandshakeReader {
 }
 
 impl HandshakeReader {
-    /// The next record body. Reading stops behind a message after which nothing is in clear.
-    pub(super) fn read(&mut self, body: &[u8], direction: Direction, stamp: Stamp, told: &mut TlsHandshake) -> Step {
-        let mut rest = body;
+    /// Gives the messages that are complete with the next record body to `take`, up to one after which nothing is in
+    /// clear.
+    pub(super) fn read(&mut self, body: &[u8], mut take: impl FnMut(&Message<'_>) -> Step) -> Step {
+        let mut data = body;
+        let mut pending = Vec::new();
         if !self.pending.is_empty() {
             if self.pending.len() + body.len() > MAX_MESSAGE {
                 return Step::Defective;
             }
             self.pending.extend_from_slice(body);
-            rest = &[];
+            if !too_long(&self.pending) && split_message(&self.pending).is_none() {
+                return Step::More;
+            }
+            pending = std::mem::take(&mut self.pending);
+            data = &pending;
         }
-        let pending = std::mem::take(&mut self.pending);
-        let mut data: &[u8] = if pending.is_empty() { rest } else { &pending };
-        while let Some((kind, message, after)) = split_message(data) {
+        while let Some((message, after)) = split_message(data) {
             data = after;
-            match read_message(kind, message, direction, stamp, told) {
+            match take(&message) {
                 Step::More => {}
                 other => return other,
             }
@@ -57,6 +82,7 @@ impl HandshakeReader {
             return Step::Defective;
         }
         self.pending.extend_from_slice(data);
+        drop(pending);
         Step::More
     }
 }
@@ -70,17 +96,21 @@ fn too_long(data: &[u8]) -> bool {
     message_length(data).is_some_and(|length| length > MAX_MESSAGE)
 }
 
-fn split_message(data: &[u8]) -> Option<(u8, &[u8], &[u8])> {
-    let length = message_length(data)?;
-    let (message, rest) = data.get(4..)?.split_at_checked(length)?;
-    Some((*data.first()?, message, rest))
+fn split_message(data: &[u8]) -> Option<(Message<'_>, &[u8])> {
+    let (whole, rest) = data.split_at_checked(message_length(data)?.checked_add(4)?)?;
+    Some((Message { kind: *whole.first()?, body: whole.get(4..)?, whole }, rest))
 }
 
-fn read_message(kind: u8, message: &[u8], direction: Direction, stamp: Stamp, told: &mut TlsHandshake) -> Step {
-    match kind {
-        1 => read_client_hello(message, stamp, told),
-        2 => read_server_hello(message, stamp, told),
-        11 => read_certificates(message, direction, told),
+/// Notes what a message tells.
+pub(super) fn tell(message: &Message<'_>, direction: Direction, stamp: Stamp, told: &mut TlsHandshake) -> Step {
+    let body = message.body;
+    let is_tls13 = told.version.is_some_and(TlsVersion::is_tls13);
+    match message.kind {
+        kind::CLIENT_HELLO => read_client_hello(body, stamp, told),
+        kind::SERVER_HELLO => read_server_hello(body, stamp, told),
+        8 if is_tls13 => read_encrypted_extensions(body, told),
+        11 if is_tls13 => read_certificate_list(body, direction, told),
+        11 => read_certificates(body, direction, told),
         13 => {
             told.client_certificate_wanted = true;
             Step::More
@@ -173,16 +203,48 @@ fn read_certificates(message: &[u8], direction: Direction, told: &mut TlsHandsha
         return Step::Defective;
     };
     let chain = chain.cert_chain.iter().map(|certificate| certificate.data);
-    let certificates = certificate::read_chain(chain);
-    match direction {
-        Direction::FromOrig => told.client_certificates = certificates,
-        Direction::FromResp => told.certificates = certificates,
+    keep_certificates(certificate::read_chain(chain), direction, told);
+    Step::More
+}
+
+/// What TLS 1.3 no longer says in the server's hello (RFC 8446, 4.3.1).
+fn read_encrypted_extensions(message: &[u8], told: &mut TlsHandshake) -> Step {
+    for (kind, content) in extensions(message.get(2..).unwrap_or_default()) {
+        if kind == 16 {
+            told.alpn = protocols(content).into_iter().next();
+        }
     }
     Step::More
 }
 
+/// Certificates of TLS 1.3 (RFC 8446, 4.4.2): a context, then each with extensions.
+fn read_certificate_list(message: &[u8], direction: Direction, told: &mut TlsHandshake) -> Step {
+    let entries = message.split_first().and_then(|(context, rest)| rest.get(usize::from(*context) + 3..));
+    let mut rest = entries.unwrap_or_default();
+    let chain = std::iter::from_fn(|| {
+        let (certificate, after) = sized(rest, 3)?;
+        rest = sized(after, 2)?.1;
+        Some(certificate)
+    });
+    keep_certificates(certificate::read_chain(chain), direction, told);
+    Step::More
+}
+
+/// Bytes behind their length, and what follows them.
+fn sized(data: &[u8], length_bytes: usize) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = data.split_at_checked(length_bytes)?;
+    rest.split_at_checked(length.iter().fold(0, |length, byte| length << 8 | usize::from(*byte)))
+}
+
+fn keep_certificates(certificates: Vec<Certificate>, direction: Direction, told: &mut TlsHandshake) {
+    match direction {
+        Direction::FromOrig => told.client_certificates = certificates,
+        Direction::FromResp => told.certificates = certificates,
+    }
+}
+
 /// Extensions as type and content; stops where the list is damaged.
-fn extensions(list: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+pub(super) fn extensions(list: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     let mut rest = list;
     std::iter::from_fn(move || {
         let (head, after) = rest.split_first_chunk::<4>()?;

@@ -71,7 +71,7 @@ fn tls12() -> Vec<Step> {
 #[test]
 fn tls_1_2_shows_names_suite_and_certificates() {
     let noted = conversation(start(), &tls12());
-    assert!(noted.opaque && noted.skipped.is_empty());
+    assert_eq!((noted.opaque, noted.skipped.as_slice()), (true, &["tls.no-keys"][..]));
     let told = handshake(&noted);
     assert_eq!(
         (told.version, told.cipher_name().as_deref()),
@@ -124,7 +124,7 @@ fn tls_1_3_ends_in_clear_at_the_servers_hello() {
             resp([record(22, &server_hello(0x1302, &[1; 32], &[chosen])), record(23, &[0; 50])].concat()),
         ],
     );
-    assert!(noted.opaque && noted.skipped.is_empty());
+    assert_eq!((noted.opaque, noted.skipped.as_slice()), (true, &["tls.no-keys"][..]));
     assert_eq!(noted.events[0].0.last.frame, 4);
     let told = handshake(&noted);
     assert_eq!((told.version, told.cipher), (Some(TlsVersion::TLS13), Some(0x1302)));
@@ -162,6 +162,16 @@ fn what_is_not_tls_ends_the_reading() {
     let huge = [22, 3, 3, 0, 4, 11, 0x7f, 0xff, 0xff];
     let noted = conversation(start(), &[orig(record(22, &client_hello())), resp(huge)]);
     assert_eq!(noted.skipped, ["tls.unparsed"]);
+}
+
+#[test]
+fn a_capture_that_begins_amid_tls_says_so() {
+    let steps = [resp(record(23, &[0xee; 90])), orig(record(23, &[0xee; 40]))];
+    let flow = flow(Transport::Tcp, "10.0.0.7:40000", "10.0.0.1:5223");
+    let Step::Data(_, data) = &steps[0] else { unreachable!() };
+    assert_eq!(probe(&Opening { flow: &flow, from_orig: b"", from_resp: data }), Probe::Yes);
+    let noted = conversation(start(), &steps);
+    assert_eq!((noted.opaque, noted.events.len(), noted.skipped), (true, 0, vec!["tls.midstream"]));
 }
 
 #[test]

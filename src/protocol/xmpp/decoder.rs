@@ -14,8 +14,9 @@ use super::session::defects::ALWAYS_TAKEN;
 use super::session::{Reaction, Scratch, Session};
 use super::tape::Tape;
 use super::{Flaw, OversizedStanza, XmppEvent};
-use crate::evidence::{Seen, Stamp};
-use crate::protocol::{Chunk, Decoder, End, Event, Gap, Next, Sink, tls};
+use crate::evidence::{Seen, Stamp, TlsLayer};
+use crate::protocol::early::Early;
+use crate::protocol::{Chunk, Decoder, End, Event, Gap, Next, Sink, tls, zlib};
 use std::cell::RefCell;
 
 /// Longest item that is put together: servers allow 64 KiB to 512 KiB by default, 10 MiB at most in practice.
@@ -101,10 +102,15 @@ impl Lane {
 pub(super) struct XmppDecoder {
     lanes: [Lane; 2],
     session: Session,
+    /// Compressed bytes of the client, if they came before the server's consent did.
+    early: Option<Box<Early>>,
 }
 
 impl XmppDecoder {
     fn read(&mut self, chunk: &Chunk<'_>, workshop: &mut Workshop, sink: &mut dyn Sink) -> Next {
+        if self.early.is_some() && self.session.waits_for_compression(chunk.direction) && self.keep_early(chunk, 0) {
+            return Next::Continue;
+        }
         let Some(lane) = self.lanes.get_mut(chunk.direction.index()) else { return Next::Continue };
         let mut work = lane.pending.take().or_else(|| workshop.spares.pop()).unwrap_or_default();
         let mut at = 0;
@@ -125,6 +131,11 @@ impl XmppDecoder {
                     if self.session.starttls_requested && resync::is_tls(chunk.data.get(place..)) {
                         break self.hand_over_to_tls(place);
                     }
+                    if self.session.waits_for_compression(chunk.direction) && self.keep_early(chunk, place) {
+                        work.bytes.clear();
+                        break Next::Continue;
+                    }
+                    let Some(lane) = self.lanes.get_mut(chunk.direction.index()) else { break Next::Continue };
                     if !lane.told {
                         sink.skipped(defect_name(defect), chunk.stamp);
                         sink.skipped("xmpp.resync", chunk.stamp);
@@ -164,10 +175,7 @@ impl XmppDecoder {
                         Reaction::Continue => {}
                         Reaction::Lost => self.lose(chunk, kind, sink),
                         Reaction::Tls => break self.hand_over_to_tls(end),
-                        Reaction::Compressed => {
-                            sink.skipped("xmpp.compressed", chunk.stamp);
-                            break Next::Opaque;
-                        }
+                        Reaction::Compressed => break self.hand_over_to_zlib(end),
                     }
                 }
             }
@@ -253,6 +261,26 @@ impl XmppDecoder {
         self.lanes = Default::default();
         Next::Handover { consumed, to: tls::start_around(Box::new(std::mem::take(self))) }
     }
+
+    /// zlib begins at `consumed`, and with the next byte of the other direction.
+    fn hand_over_to_zlib(&mut self, consumed: usize) -> Next {
+        self.lanes = Default::default();
+        let early = self.early.take();
+        Next::Handover { consumed, to: zlib::start_around(Box::new(std::mem::take(self)), early) }
+    }
+
+    /// Keeps what seems to be compressed until the server has consented. `false` if it is something else.
+    fn keep_early(&mut self, chunk: &Chunk<'_>, from: usize) -> bool {
+        let data = chunk.data.get(from..).unwrap_or_default();
+        if self.early.is_none() && !zlib::may_begin(data) {
+            return false;
+        }
+        let kept = self.early.get_or_insert_with(|| Box::new(Early::new(chunk.direction))).keep(data, chunk.stamp);
+        if !kept {
+            self.early = None;
+        }
+        kept
+    }
 }
 
 /// Bytes around a place, to be quoted.
@@ -292,6 +320,13 @@ impl Decoder for XmppDecoder {
     }
 
     fn end(&mut self, end: &End<'_>, sink: &mut dyn Sink) {
+        if self.early.take().is_some() {
+            sink.skipped("xmpp.compressed", end.stamp);
+        }
         self.session.finish(end.flow, end.stamp, sink);
+    }
+
+    fn sealed(&mut self, layer: TlsLayer) {
+        self.session.sealed(layer);
     }
 }

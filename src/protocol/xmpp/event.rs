@@ -1,6 +1,9 @@
 //! What the XMPP decoder reports beside stanzas.
 
+pub use super::sharing_event::*;
+
 use crate::evidence::Stamp;
+use crate::protocol::content::FileContent;
 use std::net::SocketAddr;
 
 /// Streams, logins, transfers.
@@ -14,6 +17,8 @@ pub enum XmppEvent {
     Offer(FileOffer),
     /// In-band bytes (XEP-0047) as they crossed one connection: a relayed file crosses two or more.
     Ibb(Box<IbbTransfer>),
+    /// Files that move by other ways, and what is negotiated for them.
+    Sharing(Box<SharingEvent>),
     /// Something that XMPP forbids, or that is no XML: once a direction of a stream and flaw. Sighted in the direction
     /// of who sent it.
     Defect(Box<StreamDefect>),
@@ -23,15 +28,78 @@ pub enum XmppEvent {
     Burst(Box<Burst>),
     /// A text that one sender says to several, or that fits a signature of the policy: one addressee of it.
     Mailing(Box<Mailing>),
-    /// A server dialback key (XEP-0220) crossed readable.
-    DialbackKey {
-        /// Originating domain.
-        from: String,
-        /// Receiving domain.
-        to: String,
-        /// The key.
-        key: String,
-    },
+    /// A step by which one server comes to trust another (XEP-0220, XEP-0178, XEP-0288).
+    Federation(Box<FederationStep>),
+    /// Two clients negotiate, as it crossed one connection: a call, or addresses to reach each other at.
+    Signal(Box<Signal>),
+    /// A call (XEP-0167), as told by all signals.
+    Call(Box<Call>),
+    /// An address that was given away: the first time that it crossed.
+    Endpoint(Box<Endpoint>),
+    /// A session of a client or component is over, as told by all streams that carried it.
+    Session(Box<SessionSummary>),
+    /// An ad-hoc command (XEP-0050) reached its end, or the stream ended before it did.
+    Command(Box<Command>),
+}
+
+/// What a server says of another's right to speak for a domain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FederationStepKind {
+    /// `db:result`: a key is shown, or the verdict on it.
+    Result,
+    /// `db:verify`: the key is asked about where the domain lives, or the answer.
+    Verify,
+    /// SASL EXTERNAL: the certificate is to speak for the domain.
+    External,
+    /// Stanzas will go both ways (XEP-0288).
+    Bidi,
+}
+
+impl FederationStepKind {
+    /// Name in the table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Result => "dialback-result",
+            Self::Verify => "dialback-verify",
+            Self::External => "external",
+            Self::Bidi => "bidi",
+        }
+    }
+}
+
+/// One step between two servers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FederationStep {
+    /// Which step.
+    pub kind: FederationStepKind,
+    /// The domain that is to be believed.
+    pub originating: String,
+    /// The domain that is to believe.
+    pub receiving: String,
+    /// Stream that a `db:verify` asks about.
+    pub stream_id: Option<String>,
+    /// Dialback key; some servers send it back with the verdict.
+    pub key: Option<String>,
+    /// `valid`, `invalid`, `error`; `success` or `failure` of EXTERNAL; `None` for what asks.
+    pub verdict: Option<String>,
+}
+
+/// An ad-hoc command from its first request to its end. The [`crate::evidence::Sighting`] runs over all its stanzas, in
+/// the direction of who commands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// Node: the name of the command.
+    pub node: String,
+    /// Full JID of who commands, where known.
+    pub jid: Option<String>,
+    /// Who is to do it.
+    pub to: Option<String>,
+    /// `id` of the first request.
+    pub id: String,
+    /// Accounts that the form names.
+    pub accounts: Vec<String>,
+    /// Completed, or refused and cancelled.
+    pub outcome: Outcome,
 }
 
 /// Kind of a stream.
@@ -153,6 +221,23 @@ pub struct StreamSummary {
     pub last: Stamp,
     /// Condition of a stream error, e.g. `not-authorized`.
     pub error: Option<String>,
+    /// What the client calls itself: by its answer on its version, its abilities, or the node of its caps.
+    pub software: Option<String>,
+    /// Name by which the session can be resumed over another connection (XEP-0198).
+    pub resumable: Option<String>,
+    /// Name of the session that this stream resumed.
+    pub resumes: Option<String>,
+    /// Who ended it: `client` or `server` closed the stream, or `error`; `None` if the connection just ended.
+    pub ended: Option<&'static str>,
+}
+
+/// A session as its user had it: one stream, or several that were resumed one after another (XEP-0198).
+#[derive(Debug, Clone)]
+pub struct SessionSummary {
+    /// The streams in order of time; never empty, and all of one account.
+    pub streams: Vec<StreamSummary>,
+    /// `tcp`, `bosh` or `websocket`.
+    pub binding: &'static str,
 }
 
 /// What is wrong with a stream, of which XMPP (RFC 6120, 11) takes the blame from no sender.
@@ -310,12 +395,82 @@ pub struct IbbTransfer {
     pub from: Option<String>,
     /// Full JID of who receives them.
     pub to: Option<String>,
-    /// Bytes decoded, in sequence order.
-    pub bytes: u64,
-    /// SHA-256 of these bytes.
-    pub sha256: [u8; 32],
+    /// The bytes, in sequence order.
+    pub content: FileContent,
     /// Opening and closing were seen, and every block between them.
     pub complete: bool,
     /// Blocks missing from the sequence, as far as it shows.
     pub missing_blocks: u64,
+}
+
+/// What a stanza says on a session between two clients, or on the addresses for one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signal {
+    /// Jingle's action or the message's element (XEP-0353), e.g. `session-initiate`, `propose`; empty for what is
+    /// about addresses alone.
+    pub action: String,
+    /// Session id.
+    pub session: String,
+    /// Full JID of who says it, where known.
+    pub from: Option<String>,
+    /// Full JID of who is told.
+    pub to: Option<String>,
+    /// `audio`, `video`: media of a call.
+    pub media: Vec<String>,
+    /// Reason of an end, e.g. `decline`.
+    pub reason: Option<String>,
+    /// Addresses in it.
+    pub endpoints: Vec<Address>,
+}
+
+/// An address at which somebody says to be reachable, or that serves for that.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Address {
+    /// `ice`, `raw-udp`, `socks5`, `external-service`.
+    pub via: &'static str,
+    /// `host`, `srflx`, `prflx`, `relay` (ICE); `direct`, `assisted`, `tunnel`, `proxy`, `streamhost` (SOCKS5); `stun`,
+    /// `turn` and others (XEP-0215), as sent.
+    pub kind: String,
+    /// Address or name.
+    pub host: String,
+    /// Port.
+    pub port: Option<u16>,
+    /// `udp`, `tcp`.
+    pub transport: Option<String>,
+    /// The address behind a reflexive or relayed one, with its port.
+    pub related: Option<String>,
+    /// Whose it is, where that is not who says so: a proxy.
+    pub owner: Option<String>,
+}
+
+/// An address with who gave it away, to whom.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    /// Full JID of who said it.
+    pub from: Option<String>,
+    /// Full JID of who was told.
+    pub to: Option<String>,
+    /// Session id, where it was for one.
+    pub session: String,
+    /// The address.
+    pub address: Address,
+}
+
+/// A call between two clients. The [`crate::evidence::Sighting`] runs from its first signal to its last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// Session id.
+    pub session: String,
+    /// Full JID of who calls, where known.
+    pub from: Option<String>,
+    /// Full JID of who is called, as far as it became known.
+    pub to: Option<String>,
+    /// `audio`, `video`.
+    pub media: Vec<String>,
+    /// When it was answered.
+    pub answered: Option<Stamp>,
+    /// When it ended.
+    pub ended: Option<Stamp>,
+    /// How it ended, e.g. `success`, `decline`, `cancel`.
+    pub reason: Option<String>,
 }

@@ -2,9 +2,9 @@
 
 use super::IbbTransfer;
 use crate::evidence::{Direction, Seen, Stamp};
+use crate::protocol::content::{FileSpool, Intake};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use sha2::{Digest, Sha256};
 
 /// Sessions followed at a time on one connection; clients use one or two. The oldest gives way.
 const MAX_SESSIONS: usize = 64;
@@ -20,6 +20,8 @@ pub(super) struct Route<'a> {
     pub from: Option<&'a str>,
     /// Its addressee.
     pub to: Option<&'a str>,
+    /// Where the bytes go.
+    pub spool: Option<&'a FileSpool>,
 }
 
 /// A transfer that ended, and where it was seen.
@@ -36,16 +38,19 @@ pub(super) struct Told {
 }
 
 /// One direction of a session.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Flow {
-    sha256: Sha256,
-    bytes: u64,
+    intake: Intake,
     next: u16,
     missing: u64,
     started: bool,
 }
 
 impl Flow {
+    fn new(spool: Option<&FileSpool>) -> Self {
+        Self { intake: Intake::new(spool), next: 0, missing: 0, started: false }
+    }
+
     /// Takes a block, unless it came before.
     fn take(&mut self, seq: u16, block: &[u8]) {
         if !self.started {
@@ -61,8 +66,7 @@ impl Flow {
             self.missing += u64::from(ahead);
         }
         self.next = seq.wrapping_add(1);
-        self.bytes += block.len() as u64;
-        self.sha256.update(block);
+        self.intake.push(block);
     }
 }
 
@@ -105,10 +109,9 @@ impl Session {
                 sid: self.sid.to_string(),
                 from,
                 to,
-                bytes: flow.bytes,
                 complete: self.opened && closed && flow.missing == 0,
                 missing_blocks: flow.missing,
-                sha256: flow.sha256.finalize().into(),
+                content: flow.intake.finish(),
             };
             out.push(Told { transfer, direction, first: self.first, last: self.last });
         };
@@ -219,7 +222,7 @@ impl Sessions {
             last: route.seen.last,
             opened,
             open_id: id.map(Into::into),
-            flows: Default::default(),
+            flows: [Flow::new(route.spool), Flow::new(route.spool)],
         });
         self.open.len() - 1
     }
@@ -243,7 +246,7 @@ impl Session {
 }
 
 /// Decodes Base64 with white space in it or not.
-fn decode(text: &str, block: &mut Vec<u8>) -> Taken {
+pub(super) fn decode(text: &str, block: &mut Vec<u8>) -> Taken {
     block.clear();
     if STANDARD.decode_vec(text, block).is_ok() {
         return Taken::Yes;

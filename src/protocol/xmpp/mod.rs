@@ -8,15 +8,19 @@
 //! mean, with `element`, `names` and `namespace` to read them, `login`, `ibb` and `offer` for what lasts longer than
 //! one. Only items that matter in depth are read event by event.
 //!
-//! At STARTTLS the decoder moves into a TLS decoder, which feeds it again if it can open what comes.
-//! Not decoded here: what comes after stream compression (XEP-0138).
+//! At STARTTLS the decoder moves into a TLS decoder, which feeds it again if it can open what comes; at stream
+//! compression (XEP-0138) it moves into one that inflates.
 
+mod calls;
 mod decoder;
 mod element;
 pub mod event;
+mod file_sharing;
+mod forms;
 mod ibb;
 pub mod jid;
 mod login;
+pub mod meaning;
 mod names;
 mod namespace;
 mod offer;
@@ -25,11 +29,15 @@ mod resync;
 mod salvage;
 mod scan;
 mod session;
+mod sessions;
+mod sharing_event;
+mod signal;
 mod tape;
 #[cfg(test)]
 mod tests;
 
 pub use event::*;
+pub use meaning::{Meaning, Meanings};
 pub use probe::probe;
 
 use super::Decoder;
@@ -37,6 +45,16 @@ use super::Decoder;
 /// Starts a decoder of a stream, in clear or inside a layer that was opened ([`crate::evidence::Within`]).
 pub fn start() -> Box<dyn Decoder> {
     Box::<decoder::XmppDecoder>::default()
+}
+
+/// Starts the join of streams into sessions.
+pub fn sessions() -> Box<dyn super::Join> {
+    Box::<sessions::Sessions>::default()
+}
+
+/// Starts the join of signals into calls, and of addresses given away.
+pub fn calls() -> Box<dyn super::Join> {
+    Box::<calls::Calls>::default()
 }
 
 /// Kind of a stanza.
@@ -51,7 +69,7 @@ pub enum StanzaKind {
 }
 
 /// Part of the way of a stanza: it is sent, carried between servers, and delivered, and each may be captured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Leg {
     /// From a client to its server: here it is sent, once.
     Sent,
@@ -60,6 +78,7 @@ pub enum Leg {
     /// From a server to a client.
     Delivered,
     /// Who is the client does not show.
+    #[default]
     Unknown,
 }
 
@@ -82,6 +101,8 @@ pub struct Stanza<'a> {
     pub children: &'a str,
     /// Size on the wire in bytes.
     pub bytes: u64,
+    /// What it is for, as its children tell.
+    pub meaning: Meanings,
     /// Which part of its way this is.
     pub leg: Leg,
     /// Address of out-of-band data (XEP-0066) that it names.

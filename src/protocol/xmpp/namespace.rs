@@ -11,6 +11,8 @@ pub(super) const SASL: &str = "urn:ietf:params:xml:ns:xmpp-sasl";
 pub(super) const TLS: &str = "urn:ietf:params:xml:ns:xmpp-tls";
 pub(super) const BIND: &str = "urn:ietf:params:xml:ns:xmpp-bind";
 pub(super) const COMPRESS: &str = "http://jabber.org/protocol/compress";
+/// What stands for the stream's header and end over WebSocket (RFC 7395).
+pub(super) const FRAMING: &str = "urn:ietf:params:xml:ns:xmpp-framing";
 pub(super) const IQ_AUTH: &str = "jabber:iq:auth";
 pub(super) const IQ_REGISTER: &str = "jabber:iq:register";
 pub(super) const IBB: &str = "http://jabber.org/protocol/ibb";
@@ -20,6 +22,19 @@ pub(super) const DIALBACK_FEATURE: &str = "urn:xmpp:features:dialback";
 pub(super) const OOB: &str = "jabber:x:oob";
 pub(super) const OOB_IQ: &str = "jabber:iq:oob";
 pub(super) const JINGLE: &str = "urn:xmpp:jingle:1";
+pub(super) const COMMANDS: &str = "http://jabber.org/protocol/commands";
+pub(super) const BYTESTREAMS: &str = "http://jabber.org/protocol/bytestreams";
+pub(super) const JINGLE_MESSAGE: &str = "urn:xmpp:jingle-message:0";
+pub(super) const EXTERNAL_SERVICES: &[&str] = &["urn:xmpp:extdisco:2", "urn:xmpp:extdisco:1", "google:jingleinfo"];
+pub(super) const VERSION: &str = "jabber:iq:version";
+pub(super) const DISCO_INFO: &str = "http://jabber.org/protocol/disco#info";
+pub(super) const CAPS: &str = "http://jabber.org/protocol/caps";
+pub(super) const SASL2: &str = "urn:xmpp:sasl:2";
+pub(super) const BIND2: &str = "urn:xmpp:bind:0";
+pub(super) const FAST: &str = "urn:xmpp:fast:0";
+/// Beginning of those of stream management, whatever the version.
+pub(super) const MANAGEMENT: &str = "urn:xmpp:sm:";
+pub(super) const BIDI: &str = "urn:xmpp:bidi";
 
 /// Prefixes kept of one header. Real ones bind two.
 const MAX_PREFIXES: usize = 16;
@@ -55,6 +70,11 @@ impl Bindings {
             }
         }
         bindings
+    }
+
+    /// What holds over WebSocket, where each message declares its namespaces itself.
+    pub fn of_framing() -> Self {
+        Self { known: true, ..Self::default() }
     }
 
     /// The namespace of an element without prefix that declares this one, or none.

@@ -1,12 +1,15 @@
 //! Offers of files: stream initiation (XEP-0095, XEP-0096) and Jingle (XEP-0166, XEP-0234, XEP-0260, XEP-0261).
 
-use super::FileOffer;
 use super::element::{each_event, push_text, split_name, value_of};
+use super::names::normalized;
+use super::{Candidate, FileOffer, SharingEvent, Transport, XmppEvent};
 use quick_xml::events::{BytesStart, Event};
 use std::borrow::Cow;
 
 /// Contents read of one Jingle offer; more files than that are not offered at once.
 const MAX_CONTENTS: usize = 64;
+/// Addresses read of one transport.
+const MAX_CANDIDATES: usize = 64;
 
 /// The offer in an `<si/>` element.
 pub(super) fn read_si(xml: &str, from: Option<&str>, to: Option<&str>) -> Option<FileOffer> {
@@ -35,32 +38,48 @@ pub(super) fn read_si(xml: &str, from: Option<&str>, to: Option<&str>) -> Option
     found.then_some(offer)
 }
 
-/// The offers in a `<jingle/>` element: one for each file, and one for each change of transport.
-pub(super) fn read_jingle(xml: &str, from: Option<&str>, to: Option<&str>) -> Vec<FileOffer> {
+/// What a `<jingle/>` element tells: an offer for each file and for each change of transport, and every transport with
+/// its addresses.
+pub(super) fn read_jingle(xml: &str, from: Option<&str>, to: Option<&str>, tell: &mut dyn FnMut(XmppEvent)) {
     let mut reading = Jingle::default();
     each_event(xml, |event| reading.on_event(&event));
-    let session = reading.session;
-    let offer = |content: Content| {
-        // Who asks for a file is offered one by the other side.
-        let (from, to) = if content.requested { (to, from) } else { (from, to) };
-        FileOffer {
-            via: "jingle",
-            session: session.clone(),
-            transport_sid: content.transport_sid,
-            from: from.map(str::to_owned),
-            to: to.map(str::to_owned),
-            name: content.name,
-            size: content.size,
+    let Jingle { session, action, contents, .. } = reading;
+    let replaces = matches!(action.as_str(), "transport-replace" | "transport-accept");
+    let offers = replaces || matches!(action.as_str(), "session-initiate" | "content-add");
+    let (sender, receiver) = (from.map(str::to_owned), to.map(str::to_owned));
+    for content in contents {
+        let mut transport = content.transport;
+        let is_file = content.application.as_deref().is_some_and(|name| name.starts_with("file-transfer"));
+        if offers && (is_file || (replaces && transport.sid.is_some())) {
+            // Who asks for a file is offered one by the other side.
+            let (from, to) = if content.requested { (&receiver, &sender) } else { (&sender, &receiver) };
+            tell(XmppEvent::Offer(FileOffer {
+                via: "jingle",
+                session: session.clone(),
+                transport_sid: transport.sid.clone(),
+                from: from.clone(),
+                to: to.clone(),
+                name: content.name,
+                size: content.size,
+            }));
         }
-    };
-    reading.contents.into_iter().map(offer).collect()
+        if !transport.kind.is_empty() {
+            transport.application = content.application;
+            transport.action.clone_from(&action);
+            transport.session = Some(session.clone());
+            transport.from.clone_from(&sender);
+            transport.to.clone_from(&receiver);
+            tell(XmppEvent::Sharing(Box::new(SharingEvent::Transport(transport))));
+        }
+    }
 }
 
 #[derive(Default)]
 struct Content {
-    is_file: bool,
+    /// Last part of the description's namespace: `file-transfer`, `rtp`.
+    application: Option<String>,
     requested: bool,
-    transport_sid: Option<String>,
+    transport: Transport,
     name: Option<String>,
     size: Option<u64>,
 }
@@ -68,9 +87,7 @@ struct Content {
 #[derive(Default)]
 struct Jingle {
     session: String,
-    /// The action is about transports alone: its contents need no description.
-    transport_only: bool,
-    ignored: bool,
+    action: String,
     content: Option<Content>,
     in_file: bool,
     /// Text of the element in `<file/>` that is being read.
@@ -95,18 +112,23 @@ impl Jingle {
         let local = tag.local_name();
         match (local.as_ref(), &mut self.content) {
             ("jingle", None) => {
-                let action = attribute(tag, "action").unwrap_or_default();
+                self.action = attribute(tag, "action").unwrap_or_default();
                 self.session = attribute(tag, "sid").unwrap_or_default();
-                self.transport_only = matches!(action.as_str(), "transport-replace" | "transport-accept");
-                self.ignored = !self.transport_only && !matches!(action.as_str(), "session-initiate" | "content-add");
             }
-            ("content", None) if !self.ignored => {
+            ("content", None) => {
                 let requested = attribute(tag, "senders").as_deref() == Some("responder");
                 self.content = Some(Content { requested, ..Content::default() });
             }
-            ("description", Some(content)) => content.is_file = namespace(tag).contains(":file-transfer"),
-            ("transport", Some(content)) => content.transport_sid = attribute(tag, "sid"),
-            ("file", Some(content)) if content.is_file => self.in_file = true,
+            ("description", Some(content)) => {
+                let namespace = namespace(tag);
+                let name = namespace.rsplit_once("apps:").map_or(namespace.as_str(), |(_, name)| name);
+                content.application = Some(without_version(name).to_owned());
+            }
+            ("transport", Some(content)) => content.transport = read_transport(tag),
+            ("candidate", Some(content)) if content.transport.candidates.len() < MAX_CANDIDATES => {
+                content.transport.candidates.push(read_candidate(tag));
+            }
+            ("file", Some(content)) => self.in_file = content.application.is_some(),
             ("name" | "size", Some(_)) if self.in_file => self.text = Some(String::new()),
             _ => {}
         }
@@ -120,11 +142,9 @@ impl Jingle {
             }
             ("file", _) => self.in_file = false,
             ("content", _) => {
-                let moved = self.transport_only;
                 let content = self.content.take();
-                let tells = |content: &Content| content.is_file || (moved && content.transport_sid.is_some());
                 if self.contents.len() < MAX_CONTENTS {
-                    self.contents.extend(content.filter(tells));
+                    self.contents.extend(content);
                 }
             }
             _ => {}
@@ -132,14 +152,46 @@ impl Jingle {
     }
 }
 
-fn namespace(tag: &BytesStart<'_>) -> String {
+fn read_transport(tag: &BytesStart<'_>) -> Transport {
+    let namespace = namespace(tag);
+    let name = namespace.rsplit_once("transports:").map_or(namespace.as_str(), |(_, name)| name);
+    Transport {
+        kind: without_version(name).to_owned(),
+        sid: attribute(tag, "sid"),
+        dstaddr: attribute(tag, "dstaddr").map(|address| address.to_ascii_lowercase()),
+        ..Transport::default()
+    }
+}
+
+/// XEP-0260 and XEP-0176 name the address differently.
+fn read_candidate(tag: &BytesStart<'_>) -> Candidate {
+    Candidate {
+        // XEP-0260, 2.2: without a type it is direct.
+        kind: attribute(tag, "type").unwrap_or_else(|| "direct".to_owned()),
+        host: attribute(tag, "host").or_else(|| attribute(tag, "ip")).unwrap_or_default(),
+        port: attribute(tag, "port").and_then(|port| port.trim().parse().ok()),
+        jid: attribute(tag, "jid").map(|jid| normalized(&jid).into_owned()),
+        protocol: attribute(tag, "protocol").map(|protocol| protocol.to_ascii_lowercase()),
+    }
+}
+
+/// `s5b:1` is version 1 of `s5b`.
+fn without_version(name: &str) -> &str {
+    name.rsplit_once(':')
+        .filter(|(_, version)| version.bytes().all(|byte| byte.is_ascii_digit()))
+        .map_or(name, |(name, _)| name)
+}
+
+/// The namespace that an element declares itself.
+pub(super) fn namespace(tag: &BytesStart<'_>) -> String {
     let name = tag.name();
     let (prefix, _) = split_name(name.as_ref());
     if prefix.is_empty() { attribute(tag, "xmlns") } else { attribute(tag, &format!("xmlns:{prefix}")) }
         .unwrap_or_default()
 }
 
-fn attribute(tag: &BytesStart<'_>, name: &str) -> Option<String> {
+/// The value of an attribute, references resolved.
+pub(super) fn attribute(tag: &BytesStart<'_>, name: &str) -> Option<String> {
     let mut attributes = tag.attributes();
     attributes.with_checks(false);
     let found = attributes.flatten().find(|attribute| attribute.key.as_ref() == name)?;
@@ -154,13 +206,27 @@ fn attribute(tag: &BytesStart<'_>, name: &str) -> Option<String> {
 mod tests {
     use super::*;
 
+    fn told(xml: &str, from: Option<&str>, to: Option<&str>) -> (Vec<FileOffer>, Vec<Transport>) {
+        let (mut offers, mut transports) = (Vec::new(), Vec::new());
+        read_jingle(xml, from, to, &mut |event| match event {
+            XmppEvent::Offer(offer) => offers.push(offer),
+            XmppEvent::Sharing(sharing) => match *sharing {
+                SharingEvent::Transport(transport) => transports.push(transport),
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        });
+        (offers, transports)
+    }
+
     #[test]
     fn a_jingle_offer_tells_name_size_and_transport() {
         let xml = "<jingle xmlns='urn:xmpp:jingle:1' action='session-initiate' sid='j1'><content creator='initiator' \
                    name='f'><description xmlns='urn:xmpp:jingle:apps:file-transfer:5'><file><name>a &amp; b.pdf</name>\
                    <size> 1205</size></file></description><transport xmlns='urn:xmpp:jingle:transports:ibb:1' \
                    sid='t1'/></content></jingle>";
-        let offers = read_jingle(xml, Some("a@x/1"), Some("b@x/2"));
+        let (offers, transports) = told(xml, Some("a@x/1"), Some("b@x/2"));
+        assert_eq!((transports[0].kind.as_str(), transports[0].application.as_deref()), ("ibb", Some("file-transfer")));
         assert_eq!(offers.len(), 1);
         let offer = &offers[0];
         assert_eq!((offer.via, offer.session.as_str(), offer.size), ("jingle", "j1", Some(1205)));
@@ -173,12 +239,35 @@ mod tests {
     fn a_new_transport_is_told_and_a_call_is_not() {
         let replace = "<jingle xmlns='urn:xmpp:jingle:1' action='transport-replace' sid='j1'><content name='f'>\
                        <transport xmlns='urn:xmpp:jingle:transports:ibb:1' sid='t2'/></content></jingle>";
-        let offers = read_jingle(replace, None, None);
+        let (offers, _) = told(replace, None, None);
         assert_eq!(offers[0].transport_sid.as_deref(), Some("t2"));
         assert_eq!(offers[0].name, None);
         let call = "<jingle xmlns='urn:xmpp:jingle:1' action='session-initiate' sid='j1'><content name='v'>\
                     <description xmlns='urn:xmpp:jingle:apps:rtp:1'/><transport sid='x'/></content></jingle>";
-        assert!(read_jingle(call, None, None).is_empty());
+        let (offers, transports) = told(call, None, None);
+        assert_eq!(offers, []);
+        assert_eq!(transports, [], "a transport of no namespace is none");
+    }
+
+    #[test]
+    fn addresses_of_transports_are_told() {
+        let xml = "<jingle xmlns='urn:xmpp:jingle:1' action='session-accept' sid='j'><content name='f'><description \
+                   xmlns='urn:xmpp:jingle:apps:rtp:1'/><transport xmlns='urn:xmpp:jingle:transports:ice-udp:1'>\
+                   <candidate ip='192.0.2.3' port='4' type='srflx' protocol='UDP'/></transport></content><content><transport \
+                   xmlns='urn:xmpp:jingle:transports:s5b:1' sid='s' dstaddr='AB'><candidate host='::1' port='8010' \
+                   jid='A@x/1' cid='c'/></transport></content></jingle>";
+        let (offers, transports) = told(xml, Some("a@x/1"), None);
+        assert_eq!(offers, []);
+        let [call, stream] = &transports[..] else { panic!("{transports:?}") };
+        assert_eq!((call.kind.as_str(), call.application.as_deref()), ("ice-udp", Some("rtp")));
+        assert_eq!((call.candidates[0].kind.as_str(), call.candidates[0].port), ("srflx", Some(4)));
+        assert_eq!(call.candidates[0].protocol.as_deref(), Some("udp"));
+        assert_eq!(
+            (stream.kind.as_str(), stream.dstaddr.as_deref(), stream.sid.as_deref()),
+            ("s5b", Some("ab"), Some("s"))
+        );
+        assert_eq!(stream.candidates[0].jid.as_deref(), Some("a@x/1"));
+        assert_eq!(stream.candidates[0].kind, "direct");
     }
 
     #[test]

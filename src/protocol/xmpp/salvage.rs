@@ -17,12 +17,18 @@ pub(super) fn close(bytes: &[u8]) -> Option<String> {
     reader.config_mut().allow_unmatched_ends = true;
     let mut open: Vec<(String, usize)> = Vec::new();
     let mut whole = 0;
+    let mut just_opened = false;
     loop {
         let start = whole;
         let Ok(event) = reader.read_event() else { break };
         let end = usize::try_from(reader.buffer_position()).ok()?;
         match event {
-            Event::Start(tag) => open.push((tag.name().as_ref().to_owned(), start)),
+            // All that the element holds lies behind the cut.
+            Event::Eof if just_opened && open.len() > 1 => {
+                whole = open.pop()?.1;
+                break;
+            }
+            Event::Start(ref tag) => open.push((tag.name().as_ref().to_owned(), start)),
             Event::End(_) => {
                 open.pop();
             }
@@ -36,6 +42,7 @@ pub(super) fn close(bytes: &[u8]) -> Option<String> {
             Event::Eof => break,
             _ => {}
         }
+        just_opened = matches!(event, Event::Start(_));
         whole = end;
     }
     let (name, _) = open.first()?;
@@ -66,6 +73,7 @@ mod tests {
                 Some("<message to='a'><body>hello</body><active/><x><y>1</y></x></message>"),
             ),
             ("<iq id='1'><query><password>sec", Some("<iq id='1'><query></query></iq>")),
+            ("<message to='a'><x/><body>", Some("<message to='a'><x/></message>")),
             ("<p:presence id='1'><show>aw", Some("<p:presence id='1'></p:presence>")),
             ("<message to='a", None),
             ("<auth mechanism='PLAIN'>AGFs", None),

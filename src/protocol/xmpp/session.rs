@@ -4,11 +4,18 @@
 //! middle. The JID bound to the stream is the one of the binding (or of `jabber:iq:auth`, or the component's domain);
 //! where none was seen, it is the one full JID to which the server delivers.
 
+mod commands;
 pub(super) mod defects;
+mod federation;
 mod negotiation;
+mod sasl2;
+mod software;
 mod stanza;
+#[cfg(test)]
+mod tests;
 
 use super::element::{Element, Outline, split_name};
+use super::file_sharing::Sharing;
 use super::ibb::{Sessions, Told};
 use super::login::{Attempt, Logins};
 use super::names::{MAX_KEPT, normalized};
@@ -16,9 +23,11 @@ use super::namespace::{Bindings, Namespace};
 use super::scan::Item;
 use super::tape::Tape;
 use super::{Flaw, Leg, Outcome, StanzaKind, StreamKind, StreamSummary, XmppEvent};
-use crate::evidence::{Direction, FlowInfo, Seen, Stamp};
+use crate::evidence::{Direction, FlowInfo, HttpBinding, Seen, Stamp, TlsLayer};
 use crate::protocol::{Event, Sink};
+use commands::Commands;
 use defects::Defects;
+use software::Software;
 use stanza::Head;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -84,6 +93,17 @@ impl Account {
     }
 }
 
+/// What is known of a session that goes on over other connections (XEP-0198).
+#[derive(Debug, Default)]
+struct Resumption {
+    /// The server's name for the session.
+    resumable: Option<Box<str>>,
+    /// The client asked to go on with this one.
+    asked: Option<Box<str>>,
+    /// And the server did.
+    resumes: Option<Box<str>>,
+}
+
 /// State of one connection.
 #[derive(Debug, Default)]
 pub(super) struct Session {
@@ -104,15 +124,19 @@ pub(super) struct Session {
     logins: Logins,
     last_login: Option<(Box<str>, Outcome)>,
     authenticated: bool,
+    /// Mechanism for which a token was asked (XEP-0484).
+    token_mechanism: Option<Box<str>>,
     ibb: Option<Box<Sessions>>,
+    sharing: Sharing,
+    commands: Commands,
     offered_starttls: Option<bool>,
     required_starttls: bool,
     refused_starttls: bool,
     login_offered: bool,
     /// The client asked for TLS and waits.
     pub starttls_requested: bool,
-    /// The client asked for compression.
-    compress_requested: bool,
+    /// The client asked for compression and waits.
+    compression_requested: bool,
     /// What is wrong with the stream.
     pub defects: Defects,
     /// The server ended the stream for its policy.
@@ -120,6 +144,10 @@ pub(super) struct Session {
     stanzas: [u64; 2],
     first_stanza: Option<Stamp>,
     error: Option<Box<str>>,
+    resumption: Resumption,
+    software: Software,
+    /// Who closed the stream first.
+    closed_by: Option<Direction>,
     first: Option<Stamp>,
     told: bool,
 }
@@ -133,6 +161,15 @@ impl Session {
             self.tls = Some(if layer.starttls { "starttls" } else { "direct" });
             self.tls_version = Some(layer.version);
         }
+        // Who asks is who is the client.
+        if flow.within.http == Some(HttpBinding::Bosh) {
+            self.client.get_or_insert(Direction::FromOrig);
+        }
+    }
+
+    /// The stream goes on in TLS that stays closed.
+    pub fn sealed(&mut self, layer: TlsLayer) {
+        self.tls_version = Some(layer.version);
     }
 
     /// Takes an item that stands directly under the stream.
@@ -185,6 +222,7 @@ impl Session {
             Item::EndTag => {
                 let name = text.trim_start_matches("</").trim_end_matches('>').trim_ascii_end();
                 if split_name(name).1 == "stream" {
+                    self.closed_by.get_or_insert(seen.direction);
                     return Reaction::Continue;
                 }
                 self.on_flaw(Flaw::MismatchedTags, Some(bytes), seen, sink);
@@ -215,6 +253,11 @@ impl Session {
     /// The client is who speaks in this direction, unless that was known before.
     fn client_is(&mut self, direction: Direction) {
         self.client.get_or_insert(direction);
+    }
+
+    /// The side that speaks in this direction has asked for compression, and may speak compressed next.
+    pub fn waits_for_compression(&self, direction: Direction) -> bool {
+        self.compression_requested && self.is_from_client(direction) == Some(true)
     }
 
     fn is_from_client(&self, direction: Direction) -> Option<bool> {
@@ -273,7 +316,8 @@ impl Session {
     }
 
     fn end_login(&mut self, attempt: Attempt, outcome: Outcome, last: Stamp, seen: &Seen<'_>, sink: &mut dyn Sink) {
-        if !matches!(attempt.mechanism.as_str(), "register" | "change-password") {
+        self.on_server_login(&attempt, outcome, seen, sink);
+        if !matches!(attempt.mechanism.as_str(), "register" | "change-password" | "admin-command") {
             self.last_login = Some((attempt.mechanism.as_str().into(), outcome));
         }
         let seen = Seen { flow: seen.flow, direction: self.client_direction(seen.flow), first: attempt.first, last };
@@ -288,6 +332,15 @@ impl Session {
             if reversed { Direction::FromResp } else { Direction::FromOrig }
         };
         self.client.unwrap_or_else(by_port)
+    }
+
+    fn ended(&self, client: Direction) -> Option<&'static str> {
+        match self.closed_by {
+            _ if self.error.is_some() => Some("error"),
+            Some(direction) if direction == client => Some("client"),
+            Some(_) => Some("server"),
+            None => None,
+        }
     }
 
     /// Which part of a stanza's way this direction is.
@@ -318,6 +371,7 @@ impl Session {
             let last = attempt.last;
             self.end_login(attempt, Outcome::Unknown, last, &seen, sink);
         }
+        self.finish_commands(flow, sink);
         if let Some(mut ibb) = self.ibb.take() {
             let mut told = Vec::new();
             ibb.finish(&mut told);
@@ -350,7 +404,11 @@ impl Session {
             first_stanza: self.first_stanza,
             first: seen.first,
             last,
+            ended: self.ended(client),
             error: self.error.take().map(String::from),
+            software: self.software.take(),
+            resumable: self.resumption.resumable.take().map(String::from),
+            resumes: self.resumption.resumes.take().map(String::from),
         };
         sink.event(&seen, Event::Xmpp(XmppEvent::Stream(Box::new(summary))));
     }

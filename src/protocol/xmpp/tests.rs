@@ -3,11 +3,11 @@
 
 use super::*;
 use crate::evidence::{Direction, FlowInfo, Seen, Stamp, Transport};
+use crate::protocol::content::FileContent;
 use crate::protocol::{Chunk, End, Event, Gap, Next, Sink};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
-use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 const C: Direction = Direction::FromOrig;
@@ -74,9 +74,14 @@ impl Sink for Told {
                 error: summary.error,
             }),
             XmppEvent::Ibb(transfer) => self.ibb.push(*transfer),
+            XmppEvent::Sharing(_) => {}
             XmppEvent::Login(login) => self.events.push(format!(
                 "{} {:?} {:?} {:?} {:?} {:?}",
                 login.mechanism, login.username, login.jid, login.disclosure, login.outcome, seen.direction
+            )),
+            XmppEvent::Federation(step) => self.events.push(format!(
+                "{:?} {} {} {:?} {:?} {:?}",
+                step.kind, step.originating, step.receiving, step.stream_id, step.key, step.verdict
             )),
             other => self.events.push(format!("{other:?}")),
         }
@@ -397,7 +402,10 @@ fn components_and_servers_are_told_from_clients() {
         (S, "<db:result from='b.test' to='a.test' type='valid'>k3y</db:result>"),
         (C, "<message from='x@a.test' to='y@b.test'/>"),
     ]);
-    assert_eq!(told.events, ["DialbackKey { from: \"a.test\", to: \"b.test\", key: \"k3y\" }"]);
+    assert_eq!(
+        told.events,
+        ["Result a.test b.test None Some(\"k3y\") None", "Result a.test b.test None Some(\"k3y\") Some(\"valid\")"]
+    );
     assert_eq!((told.summaries[0].kind, told.summaries[0].stanzas), (StreamKind::S2s, [1, 0]));
 }
 
@@ -440,8 +448,7 @@ fn in_band_bytes_are_put_together() {
         sid: "s".to_owned(),
         from: Some(from.to_owned()),
         to: Some(to.to_owned()),
-        bytes: bytes.len() as u64,
-        sha256: Sha256::digest(bytes).into(),
+        content: FileContent::of(bytes, None),
         complete,
         missing_blocks,
     };

@@ -2,7 +2,7 @@
 
 use super::errors::{Icmp, related};
 use super::nat::Sources;
-use super::settings::Settings;
+use super::settings::{Checksums, Settings};
 use super::table::{Entry, Table};
 use super::tuple::{Transport, protocol};
 use super::{Conn, ConnId, CtInfo, Proto, Seen, Step, TcpState, Tuple, datagrams, sctp, status, tcp};
@@ -267,6 +267,11 @@ impl Conntrack {
             (Some(_), true) => CtInfo::Related,
             (Some(_), false) => CtInfo::RelatedReply,
         };
+    }
+
+    /// Whether checksums are verified.
+    pub fn checksums(&self) -> Checksums {
+        self.settings.checksums
     }
 
     /// After a TCP reset that REJECT made: the connection closes (`nf_conntrack_tcp_set_closing`).

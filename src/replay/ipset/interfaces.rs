@@ -1,7 +1,7 @@
 //! `hash:net,iface`: networks with the interface that a packet of theirs comes in or goes out by.
 //!
-//! The longest network that has an entry for any interface decides: shorter ones are not asked then
-//! (`multi` in `ip_set_hash_netiface.c`).
+//! The longest network that has an entry for any interface decides: shorter ones are not asked then, unless the last
+//! entry was the packet's and did not let it (`multi` in `ip_set_hash_netiface.c`).
 
 use super::element::{Element, Shape};
 use super::member::{Gain, Member};
@@ -53,14 +53,18 @@ impl Interfaces {
         for &prefix in self.prefixes.longest_first() {
             let cut = self.shape.cut(&element, [prefix, self.shape.width]);
             let Some(entries) = self.networks.get_mut(&cut) else { continue };
+            let mut decides = false;
             for entry in entries {
                 let fits =
                     if entry.wildcard { interface.starts_with(&entry.name) } else { interface == entry.name.as_str() };
                 if fits && entry.member.lets(ask.skb.len, options, counters, now) {
                     return if entry.member.nomatch { Found::Exception } else { Found::Yes(entry.member.info()) };
                 }
+                decides = !fits;
             }
-            return Found::No;
+            if decides {
+                return Found::No;
+            }
         }
         Found::No
     }

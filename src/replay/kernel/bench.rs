@@ -26,6 +26,10 @@ pub(super) const GUARD: &str = "jabberscope_guard";
 pub(super) const OUTSIDE_MAC: Mac = [2, 0x6a, 0, 0, 0, 0];
 pub(super) const INSIDE_MAC: Mac = [2, 0x6a, 0, 0, 0, 1];
 pub(super) const BOUNCER_MAC: Mac = [2, 0x6a, 0, 0, 0, 2];
+/// Whom frames are for that pass a bridge.
+pub(super) const BEYOND_MAC: Mac = [2, 0x6a, 0, 0, 0, 3];
+/// Name of the bridge.
+const BRIDGE: &str = "jabberscope-br";
 
 /// The three namespaces. They go with this value and the thread that made it.
 pub(super) struct Bench {
@@ -48,6 +52,10 @@ impl Bench {
         bench.link(&run.interfaces)?;
         bench.route(run)?;
         bench.wait_for_links(&run.interfaces)?;
+        if run.is_bridge() {
+            // Only now: a bridge takes frames away from who listens at its ports.
+            bench.bridge(&run.interfaces)?;
+        }
         bench.lost_before = bench.lost_frames()?;
         bench.enter_rules()?;
         Ok(bench)
@@ -124,24 +132,41 @@ impl Bench {
                 set(&format!("ipv4/conf/{name}/{key}"), value);
             }
         }
-        let mut batch = format!(
+        let mut batch = String::new();
+        if let Vantage::Host { local } = &run.vantage {
+            // First, for masquerading and redirecting take the first.
+            for &address in local {
+                let width = if address.is_ipv6() { "128 nodad" } else { "32" };
+                lines(&mut batch, format_args!("addr replace {address}/{width} dev {outside}"));
+            }
+        }
+        batch += &format!(
             "addr add {ROUTER_V4}/32 dev {outside}\naddr add {ROUTER_V6}/128 dev {outside} nodad\n\
              route add default dev {outside}\nroute add ::/0 dev {outside}\n"
         );
         // `replace`, because a network may be named twice.
-        match &run.vantage {
-            Vantage::Gateway { inside: networks } => {
-                for &(address, prefix) in networks {
-                    let network = network(address, prefix);
-                    lines(&mut batch, format_args!("route replace {network} dev {inside}"));
-                }
-            }
-            Vantage::Host { local } => {
-                for &address in local {
-                    lines(&mut batch, format_args!("route replace local {address} dev lo table local"));
-                }
+        if let Vantage::Gateway { inside: networks } = &run.vantage {
+            for &(address, prefix) in networks {
+                let network = network(address, prefix);
+                lines(&mut batch, format_args!("route replace {network} dev {inside}"));
             }
         }
+        ip(&batch)
+    }
+
+    /// Makes the interfaces ports of a bridge that learns nothing: what comes in by one goes out by the other.
+    fn bridge(&self, names: &Interfaces) -> Result<(), KernelError> {
+        self.enter_rules()?;
+        ip(&format!("link add name {BRIDGE} mtu 65535 type bridge mcast_snooping 0\n"))?;
+        // It would announce itself.
+        set(&format!("ipv6/conf/{BRIDGE}/disable_ipv6"), 1);
+        let mut batch = String::new();
+        for name in [&names.inside, &names.outside] {
+            set(&format!("ipv6/conf/{name}/disable_ipv6"), 1);
+            lines(&mut batch, format_args!("link set dev {name} master {BRIDGE}"));
+            lines(&mut batch, format_args!("link set dev {name} type bridge_slave learning off"));
+        }
+        lines(&mut batch, format_args!("link set dev {BRIDGE} arp off up"));
         ip(&batch)
     }
 
@@ -275,7 +300,9 @@ fn check_names(names: &Interfaces) -> Result<(), KernelError> {
     for name in [&names.inside, &names.outside] {
         let sound = |byte: u8| byte.is_ascii_graphic() && !b"/:%".contains(&byte);
         match name.as_str() {
-            "" | "." | ".." | "lo" | "all" | "default" => return refused(name, "the kernel has it for something else"),
+            "" | "." | ".." | "lo" | "all" | "default" | BRIDGE => {
+                return refused(name, "the kernel has it for something else");
+            }
             long if long.len() > 15 => return refused(name, "it has more than 15 characters"),
             odd if !odd.bytes().all(sound) || odd.starts_with('-') => {
                 return refused(name, "it has characters that are not allowed");

@@ -132,8 +132,8 @@ impl Snapshot {
         let n = numbers.entry((table.clone(), chain.clone())).or_default();
         *n += 1;
         let statements = body.get("expr").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        // A counter with a name is a reference to an object, not an object here.
-        let counters = statements.iter().filter_map(|it| it.get("counter").filter(|counter| counter.is_object()));
+        // A counter with a name, or with a map of names, is a reference.
+        let counters = statements.iter().filter_map(|it| it.get("counter").filter(|it| it.get("packets").is_some()));
         let counters = counters.map(|counter| (number_of(counter, "packets"), number_of(counter, "bytes"))).collect();
         let text = texts.get(&(table.clone(), number_of(body, "handle"))).cloned().unwrap_or_default();
         let Some(family) = family(&table.0) else { return };
@@ -244,7 +244,8 @@ mod tests {
         let json = r#"{"nftables": [{"metainfo": {"version": "1.0.6"}}, {"table": {"family": "ip", "name": "t", "handle": 1}},
             {"rule": {"family": "ip", "table": "t", "chain": "f", "handle": 4, "expr": [{"drop": null}]}},
             {"rule": {"family": "ip", "table": "t", "chain": "f", "handle": 5, "expr": [
-                {"counter": {"packets": 9, "bytes": 90}}, {"counter": "named"}, {"counter": {"packets": 2, "bytes": 20}}]}},
+                {"counter": {"packets": 9, "bytes": 90}}, {"counter": "named"},
+                {"counter": {"map": {"key": {"meta": {"key": "mark"}}, "data": "@m"}}}, {"counter": {"packets": 2, "bytes": 20}}]}},
             {"rule": {"family": "ip", "table": "other", "chain": "f", "handle": 5, "expr": []}},
             {"counter": {"family": "ip", "name": "named", "table": "t", "handle": 3, "packets": 1, "bytes": 5}},
             {"quota": {"family": "ip", "name": "q", "table": "t", "handle": 6, "bytes": 100, "used": 40, "inv": true}}]}"#;

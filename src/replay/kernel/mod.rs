@@ -56,6 +56,8 @@ pub struct KernelRun<'a> {
     pub vantage: Vantage,
     /// Names of the interfaces.
     pub interfaces: Interfaces,
+    /// A gateway bridges its interfaces instead of routing between them.
+    pub bridges: bool,
     /// How fast packets are sent.
     pub timing: Timing,
     /// Settings of connection tracking and of sending.
@@ -166,6 +168,12 @@ impl Default for Settings {
 pub type CapturedPacket<'p> = (i64, &'p [u8], &'p [u8]);
 
 impl KernelRun<'_> {
+    /// Frames pass by a bridge.
+    #[cfg(target_os = "linux")]
+    fn is_bridge(&self) -> bool {
+        self.bridges && matches!(self.vantage, Vantage::Gateway { .. })
+    }
+
     /// Sends the packets through the rules. Works in a thread of its own, because namespaces are a thread's; `progress`
     /// is told now and then how many packets have been sent.
     #[cfg(target_os = "linux")]
@@ -196,6 +204,7 @@ pub fn available() -> Result<(), KernelError> {
         backend: Backend::Nft,
         vantage: Vantage::Gateway { inside: Vec::new() },
         interfaces: Interfaces::default(),
+        bridges: false,
         timing: Timing::Max,
         settings: Settings::default(),
     };

@@ -4,10 +4,8 @@ use super::SkipReason;
 use crate::packet::checksum::Sum;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The router's own IPv4 address, from TEST-NET-1: answers of REJECT come from it.
-pub(super) const ROUTER_V4: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 254);
-/// The router's own IPv6 address, from the documentation prefix.
-pub(super) const ROUTER_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 1);
+/// The router's own addresses: answers of REJECT come from them.
+pub(super) use crate::replay::world::{STANDING_V4 as ROUTER_V4, STANDING_V6 as ROUTER_V6};
 
 /// A packet that can be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -62,7 +62,7 @@ impl<'a> Session<'a> {
         let mut deliveries = Deliveries::open()?;
         Ok(Self {
             run,
-            wire: Wire::new(bench, matches!(run.vantage, Vantage::Host { .. }))?,
+            wire: Wire::new(bench, matches!(run.vantage, Vantage::Host { .. }), run.is_bridge())?,
             local,
             delivered: deliveries.count()?,
             deliveries,
@@ -123,7 +123,9 @@ impl<'a> Session<'a> {
             self.note_delivery()?;
         } else {
             let side = self.side(ready.src);
-            ready.raise_ttl();
+            if !self.run.is_bridge() {
+                ready.raise_ttl();
+            }
             self.queue(&ready, link, side);
         }
         Ok(())

@@ -5,7 +5,7 @@
 //! forwards. What comes out before a packet's marker was caused by the packet; when the marker is there, nothing more
 //! will come. So many packets can be on their way in one call, and nobody has to wait for those that were dropped.
 
-use super::bench::{BOUNCER_MAC, Bench, INSIDE_MAC, MARK, OUTSIDE_MAC, setup};
+use super::bench::{BEYOND_MAC, BOUNCER_MAC, Bench, INSIDE_MAC, MARK, OUTSIDE_MAC, setup};
 use super::prepare::{Ready, addresses};
 use super::sys::{self, BATCH, Received};
 use super::{KernelError, PacketVerdict, SkipReason};
@@ -87,6 +87,8 @@ pub(super) struct Wire {
     outside: i32,
     inside: i32,
     markers: i32,
+    /// Frames are for somebody beyond a bridge.
+    bridged: bool,
     /// Number of the next marker.
     next: u64,
     queue: Vec<Queued>,
@@ -95,8 +97,8 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    /// Opens the sockets. `host`: packets can be sent as the host's own.
-    pub fn new(bench: &Bench, host: bool) -> Result<Self, KernelError> {
+    /// Opens the sockets. `host`: packets can be sent as the host's own; `bridged`: they pass a bridge.
+    pub fn new(bench: &Bench, host: bool, bridged: bool) -> Result<Self, KernelError> {
         let open = |error| setup("sockets", &error);
         let host = if host { Some(HostSockets::new().map_err(open)?) } else { None };
         bench.enter_generator()?;
@@ -111,6 +113,7 @@ impl Wire {
             outside: outside.map_err(open)?,
             inside: inside.map_err(open)?,
             markers: markers.map_err(open)?,
+            bridged,
             next: 0,
             queue: Vec::with_capacity(PACKETS),
             received: Vec::with_capacity(BATCH),
@@ -126,7 +129,7 @@ impl Wire {
             Side::Outside => (self.outside, OUTSIDE_MAC),
             Side::Inside => (self.inside, INSIDE_MAC),
         };
-        let frame = frame(to, link, &packet.bytes);
+        let frame = frame(if self.bridged { BEYOND_MAC } else { to }, link, &packet.bytes);
         self.queue.push(Queued { index, interface, frame, src: packet.src, dst: packet.dst });
     }
 

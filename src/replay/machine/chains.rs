@@ -4,16 +4,20 @@
 //! caller, in a base chain to the policy. nftables (`nft_do_chain`): statements in order; the end of a chain that was
 //! entered by goto is the end of the way, so the base chain's policy judges.
 
+mod audit;
+
+pub use audit::Audited;
+
 use super::DecidedBy;
 use crate::replay::conntrack::{Manip, NatRange};
 use crate::replay::hits::{ChainHits, ObjectHits};
 use crate::replay::nft::{self, PreparedTable};
 use crate::replay::skb::{HookContext, Skb};
-use crate::replay::world::{Answer, World};
-use crate::replay::xt::{self, Backend, Preparation, PreparedRule, Shared, Strings};
-use crate::ruleset::model::{Body, ChainId, Engine, Family, Policy, Ruleset, Table};
+use crate::replay::world::World;
+use crate::replay::xt::{self, Backend, Preparation, Shared, Strings};
+use crate::ruleset::model::{ChainId, Engine, Family, Policy, Ruleset, Table};
 use crate::ruleset::nft::{NatKind, ObjectKind, Reject};
-use crate::ruleset::xt::{Match, RuleBody};
+use audit::Audit;
 use std::sync::Arc;
 
 /// Jumps within jumps: nf_tables refuses more, and no xtables ruleset is near it.
@@ -33,6 +37,7 @@ struct Ready {
     name: Arc<str>,
     chains: Vec<ReadyChain>,
     rules: Rules,
+    audit: Option<Audit>,
 }
 
 struct ReadyChain {
@@ -49,14 +54,8 @@ struct ReadyChain {
 
 /// Rules by the engine that runs them.
 enum Rules {
-    Xt(Vec<Vec<XtRule>>),
+    Xt(Box<xt::PreparedTable>),
     Nft(Box<PreparedTable>),
-}
-
-struct XtRule {
-    rule: PreparedRule,
-    /// The rule without what is not modelled, if there is such a part and the rule stops packets.
-    probe: Option<PreparedRule>,
 }
 
 /// Where a walk through a base chain ended.
@@ -96,13 +95,18 @@ enum Decision {
 
 impl Chains {
     /// Makes the tables of a ruleset ready.
-    pub fn new(ruleset: &Ruleset, backend: Backend, shared: &mut Shared, strings: &mut Strings) -> Self {
+    pub fn new(
+        ruleset: &Ruleset,
+        (backend, audited): (Backend, bool),
+        shared: &mut Shared,
+        strings: &mut Strings,
+    ) -> Self {
         let mut first = 0;
         let mut bases = 0;
         let tables = ruleset.tables.iter().map(|table| {
             let v6 = table.family == Family::Ip6;
             let mut with = Preparation { v6, backend, ruleset, shared, strings };
-            Ready::new(table, &mut first, &mut bases, &mut with)
+            Ready::new(table, audited, (&mut first, &mut bases), &mut with)
         });
         let tables = tables.collect();
         Self { tables, counters: vec![(0, 0); first as usize], doubtful: false }
@@ -124,6 +128,18 @@ impl Chains {
             }
         }
         self.counters.get(rule as usize).copied().unwrap_or_default()
+    }
+
+    /// What the packets say of a rule beside its counters.
+    pub fn audited(&self, rule: u32) -> Option<Audited> {
+        let has =
+            |table: &&Ready| table.chains.iter().any(|chain| (chain.first..chain.first + chain.len).contains(&rule));
+        self.tables.iter().find(has)?.audit.as_ref()?.of(rule)
+    }
+
+    /// See [`Audit::is_cut_short`].
+    pub fn audit_is_cut_short(&self) -> bool {
+        self.tables.iter().filter_map(|table| table.audit.as_ref()).any(Audit::is_cut_short)
     }
 
     /// Base chains with what their policies judged.
@@ -178,7 +194,8 @@ impl Chains {
 }
 
 impl Ready {
-    fn new(table: &Table, first: &mut u32, bases: &mut u32, with: &mut Preparation<'_>) -> Self {
+    fn new(table: &Table, audited: bool, (first, bases): (&mut u32, &mut u32), with: &mut Preparation<'_>) -> Self {
+        let audit = audited.then(|| Audit::new(table, *first));
         let chains = table.chains.iter().map(|chain| {
             let len = chain.rules.len() as u32;
             let ready = ReadyChain {
@@ -195,35 +212,11 @@ impl Ready {
         });
         let chains = chains.collect();
         let rules = match table.engine {
-            Engine::Xtables => {
-                let mut prepare = |body: &RuleBody| PreparedRule::new(body, with);
-                let rules = table.chains.iter().map(|chain| {
-                    let of_xt = chain.rules.iter().filter_map(|rule| match &rule.body {
-                        Body::Xt(body) => Some((rule, body)),
-                        Body::Nft(_) => None,
-                    });
-                    let ready = of_xt.map(|(rule, body)| XtRule {
-                        rule: prepare(body),
-                        probe: (!rule.unknown.is_empty() && stops(body)).then(|| prepare(&without_unknown(body))),
-                    });
-                    ready.collect()
-                });
-                Rules::Xt(rules.collect())
-            }
+            Engine::Xtables => Rules::Xt(Box::new(xt::PreparedTable::new(table, audited, with))),
             Engine::Nftables => Rules::Nft(Box::new(PreparedTable::new(table))),
         };
-        Self { family: table.family, name: Arc::clone(&table.name), chains, rules }
+        Self { family: table.family, name: Arc::clone(&table.name), chains, rules, audit }
     }
-}
-
-fn stops(body: &RuleBody) -> bool {
-    use crate::ruleset::{model::Verdict, xt::Target};
-    matches!(body.target, Target::Verdict(Verdict::Drop) | Target::Reject { .. })
-}
-
-fn without_unknown(body: &RuleBody) -> RuleBody {
-    let known = body.matches.iter().filter(|extension| !matches!(extension, Match::Unknown { .. }));
-    RuleBody { matches: known.cloned().collect(), ..body.clone() }
 }
 
 /// A packet on its way through the chains of one table.
@@ -253,6 +246,9 @@ impl Walk<'_, '_, '_> {
                 if at.rule < chain.len { self.rules(&mut table.rules, chain, &mut at) } else { Decision::Return };
             let number = chain.first + at.rule;
             at.rule += 1;
+            if table.audit.is_some() {
+                self.audit(table, (&decision, number), (base, at, &stack));
+            }
             match decision {
                 Decision::Continue => {}
                 Decision::Accept => return Walked::On,
@@ -288,17 +284,19 @@ impl Walk<'_, '_, '_> {
     /// Asks rules from a place on until one is hit or decides; the place is then that of this rule.
     fn rules(&mut self, rules: &mut Rules, chain: &ReadyChain, at: &mut Place) -> Decision {
         match rules {
-            Rules::Xt(chains) => {
-                let rules = chains.get_mut(at.chain.0 as usize).and_then(|chain| chain.get_mut(at.rule as usize..));
-                for rule in rules.unwrap_or_default() {
-                    match self.xt_rule(rule, chain.first + at.rule) {
-                        Decision::Continue => at.rule += 1,
-                        decision => return decision,
+            Rules::Xt(table) => {
+                // A target may change the length; what came is counted.
+                let (place, len) = (at.rule as usize, self.skb.len);
+                let asked = table.run_rules(at.chain, place, self.skb, self.context, self.world, self.doubtful);
+                at.rule = asked.0 as u32;
+                match asked.1 {
+                    xt::Judged::Nothing => Decision::Continue,
+                    xt::Judged::HotDrop => Decision::Drop,
+                    xt::Judged::Hit(act) => {
+                        self.count(chain.first + at.rule, len);
+                        decision_of_xt(act)
                     }
                 }
-                // Past the end: the caller adds one.
-                at.rule = chain.len.saturating_sub(1);
-                Decision::Continue
             }
             Rules::Nft(table) => {
                 let range = at.rule as usize..chain.len as usize;
@@ -312,23 +310,12 @@ impl Walk<'_, '_, '_> {
         }
     }
 
-    fn xt_rule(&mut self, rule: &mut XtRule, number: u32) -> Decision {
-        match rule.rule.matches(self.skb, self.context, self.world) {
-            Answer::HotDrop => return Decision::Drop,
-            Answer::No => {
-                if let Some(probe) = &mut rule.probe {
-                    *self.doubtful |= probe.matches(self.skb, self.context, self.world) == Answer::Yes;
-                }
-                return Decision::Continue;
-            }
-            Answer::Yes => {}
-        }
+    fn count(&mut self, number: u32, len: u32) {
         self.hits.push(number);
         if let Some(counter) = self.counters.get_mut(number as usize) {
             counter.0 += 1;
-            counter.1 += u64::from(self.skb.len);
+            counter.1 += u64::from(len);
         }
-        decision_of_xt(rule.rule.act(self.skb, self.context, self.world))
     }
 }
 

@@ -1,23 +1,29 @@
 //! A host with a ruleset loaded: packets in, verdicts and counters out.
 //!
-//! A packet takes the way that [`Wiring`] gives it; each hook on it runs the stages of [`Order`]. A rule counts a packet
+//! A packet takes the way that [`Wiring`] gives it (`way`); each hook on it runs the stages of [`Order`]. A rule counts a packet
 //! when all its matches match, before its target acts; a policy counts what runs out of a base chain. What a REJECT
 //! answers is sent through OUTPUT and POSTROUTING and counted there, in the gateway vantage: in the host vantage the
 //! answers of the host itself are in the capture.
 
 mod chains;
+mod device;
 mod order;
+#[cfg(test)]
+mod tests;
+mod way;
 
-use super::conntrack::{self, Conntrack, CtInfo, Manip, NatRange, NatStep, Verdict};
+use super::conntrack::{self, Conntrack, Manip, NatRange, NatStep, Verdict};
 use super::defrag::{self, Defrag};
 use super::hits::{ChainHits, ObjectHits};
 use super::skb::{HookContext, Skb};
-use super::wiring::{Vantage, Way, Wiring};
-use super::world::World;
+use super::wiring::{Vantage, Wiring};
+use super::world::{Routes, World};
 use super::xt::{Backend, Shared, Strings, reject_reply};
-use crate::ruleset::model::{Hook, Ruleset};
+use crate::ruleset::model::{Family, Hook, Ruleset};
 use crate::ruleset::nft::Reject;
+pub use chains::Audited;
 use chains::{Chains, NatAsk, Walked};
+use device::Devices;
 use order::{Order, Stage};
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -82,8 +88,12 @@ impl Judged {
 /// A host at work.
 pub struct Machine {
     wiring: Wiring,
-    /// For IPv4 and IPv6.
-    orders: [Order; 2],
+    /// For IPv4, IPv6 and frames that are bridged.
+    orders: [Order; 3],
+    devices: Devices,
+    device_notes: Vec<String>,
+    /// The host is a bridge: IP is none of its business.
+    bridges: bool,
     conntrack: Conntrack,
     defrag: Defrag,
     chains: Chains,
@@ -105,8 +115,16 @@ pub trait Judge: Send {
     fn chains(&self) -> Vec<ChainHits>;
     /// Named counters and quotas.
     fn objects(&self) -> Vec<ObjectHits>;
+    /// What the packets say of a rule beside its counters, if that was asked for.
+    fn audited(&self, _rule: u32) -> Option<Audited> {
+        None
+    }
     /// What a person should know of answers that cannot be given.
     fn notes(&self) -> Vec<String>;
+    /// Where the model would have counted otherwise; `None` for the model itself.
+    fn disagreements(&self) -> Option<Vec<String>> {
+        None
+    }
 }
 
 /// What a hook came to.
@@ -120,77 +138,28 @@ enum Passed {
 impl Machine {
     /// Loads a ruleset.
     pub fn new(ruleset: Arc<Ruleset>, settings: &Settings) -> Self {
+        Self::load(&ruleset, settings, false)
+    }
+
+    /// Loads a ruleset, and will tell which rules its packets show to be needless or robbed of packets.
+    pub fn audited(ruleset: &Ruleset, settings: &Settings) -> Self {
+        Self::load(ruleset, settings, true)
+    }
+
+    fn load(ruleset: &Ruleset, settings: &Settings, audited: bool) -> Self {
         let (mut shared, mut strings) = (Shared::new(&ruleset.ipsets), Strings::default());
+        let devices = Devices::new(ruleset);
         Self {
             wiring: settings.wiring.clone(),
-            orders: [Order::new(&ruleset, false), Order::new(&ruleset, true)],
+            orders: [Family::Ip, Family::Ip6, Family::Bridge].map(|family| Order::new(ruleset, family)),
+            device_notes: devices.notes(ruleset, &settings.wiring),
+            devices,
+            bridges: ruleset.is_for_bridge(),
             conntrack: Conntrack::new(settings.conntrack.clone()),
             defrag: Defrag::new(defrag::Limits::default()),
-            chains: Chains::new(&ruleset, settings.backend, &mut shared, &mut strings),
+            chains: Chains::new(ruleset, (settings.backend, audited), &mut shared, &mut strings),
             shared,
             strings,
-        }
-    }
-
-    fn travel(&mut self, skb: &mut Skb<'_>, hits: &mut Vec<u32>) -> Judged {
-        match self.wiring.way(skb) {
-            Way::Nowhere(reason) => Judged::dropped(DecidedBy::Kernel(reason)),
-            Way::Out => self.send(skb, hits),
-            Way::In { from } => match self.hook(Hook::Prerouting, Some(&from), None, skb, hits) {
-                Passed::On => self.deliver(&from, skb, hits),
-                Passed::End(judged) => judged,
-            },
-            Way::Through { from } => {
-                // FORWARD sees the TTL as captured, so the packet came with one more.
-                skb.set_ttl(skb.ttl().saturating_add(1));
-                match self.hook(Hook::Prerouting, Some(&from), None, skb, hits) {
-                    // Destination NAT may have made it the host's own.
-                    Passed::On if self.wiring.is_local(skb.dst()) => self.deliver(&from, skb, hits),
-                    Passed::On => self.forward(&from, skb, hits),
-                    Passed::End(judged) => judged,
-                }
-            }
-        }
-    }
-
-    fn deliver(&mut self, from: &Arc<str>, skb: &mut Skb<'_>, hits: &mut Vec<u32>) -> Judged {
-        // ip_local_deliver puts fragments together before INPUT; IPv6 does so only after it.
-        if !skb.is_v6() && skb.ct_info != CtInfo::Untracked && !self.defragment(defrag::User::Prerouting, skb) {
-            return Judged::HELD;
-        }
-        self.last_hook(Hook::Input, Some(from), None, skb, hits)
-    }
-
-    fn forward(&mut self, from: &Arc<str>, skb: &mut Skb<'_>, hits: &mut Vec<u32>) -> Judged {
-        skb.set_ttl(skb.ttl().saturating_sub(1));
-        self.strings.next_packet();
-        let to = self.wiring.interface_to(skb.dst());
-        match self.hook(Hook::Forward, Some(from), Some(&to), skb, hits) {
-            // `ip_output` still knows by which device the packet came.
-            Passed::On => self.last_hook(Hook::Postrouting, Some(from), Some(&to), skb, hits),
-            Passed::End(judged) => judged,
-        }
-    }
-
-    fn send(&mut self, skb: &mut Skb<'_>, hits: &mut Vec<u32>) -> Judged {
-        let to = self.wiring.interface_to(skb.dst());
-        match self.hook(Hook::Output, None, Some(&to), skb, hits) {
-            Passed::On => self.last_hook(Hook::Postrouting, None, Some(&to), skb, hits),
-            Passed::End(judged) => judged,
-        }
-    }
-
-    fn last_hook(
-        &mut self,
-        hook: Hook,
-        from: Option<&Arc<str>>,
-        to: Option<&Arc<str>>,
-        skb: &mut Skb<'_>,
-        hits: &mut Vec<u32>,
-    ) -> Judged {
-        match self.hook(hook, from, to, skb, hits) {
-            Passed::On => Judged::ACCEPTED,
-            Passed::End(judged) => judged,
         }
     }
 
@@ -204,7 +173,7 @@ impl Machine {
         hits: &mut Vec<u32>,
     ) -> Passed {
         let context = HookContext { hook, in_if: from.cloned(), out_if: to.cloned() };
-        let version = usize::from(skb.is_v6());
+        let version = if self.bridges { 2 } else { usize::from(skb.is_v6()) };
         let mut number = 0;
         while let Some(stage) = self.orders.get(version).and_then(|order| order.stage(hook, number)) {
             number += 1;
@@ -242,7 +211,7 @@ impl Machine {
             }
             Stage::Chain { table, chain } => {
                 let walked = self.walk((table, chain), context, skb, hits);
-                self.settle(walked, context, skb, hits)
+                self.settle(walked, None, skb, hits)
             }
             Stage::Confirm => passed(self.conntrack.confirm(skb), "connection tracking"),
         }
@@ -258,14 +227,15 @@ impl Machine {
         self.chains.walk(at, context, skb, &mut world, hits)
     }
 
-    /// What a walk means for the packet. Answers are sent while the packet still holds its connection.
-    fn settle(&mut self, walked: Walked, context: &HookContext, skb: &mut Skb<'_>, hits: &mut Vec<u32>) -> Passed {
+    /// What a walk means for the packet. Answers are sent while the packet still holds its connection: through the
+    /// host's own hooks, or straight out by the device at which the packet was rejected.
+    fn settle(&mut self, walked: Walked, at: Option<&Arc<str>>, skb: &mut Skb<'_>, hits: &mut Vec<u32>) -> Passed {
         match walked {
             Walked::On | Walked::Nat(_) => Passed::On,
             Walked::Dropped(by) => Passed::End(Judged::dropped(by)),
             Walked::Rejected(how, by) => {
                 let reset = how == Reject::TcpReset;
-                self.answer(how, context, skb, hits);
+                self.answer(how, at, skb, hits);
                 Passed::End(Judged { judgement: Judgement::Reject { reset }, by: Some(by) })
             }
         }
@@ -287,7 +257,7 @@ impl Machine {
                     }
                 }
                 other => {
-                    if let Passed::End(judged) = self.settle(other, context, skb, hits) {
+                    if let Passed::End(judged) = self.settle(other, None, skb, hits) {
                         return Passed::End(judged);
                     }
                 }
@@ -299,36 +269,36 @@ impl Machine {
         passed(self.conntrack.nat_finish(skb, context.hook), "address translation")
     }
 
-    /// Masquerade takes the address of the interface, redirect that of the host: where none is given, one from the
-    /// networks reserved for documentation stands for it.
+    /// Masquerade takes the address of the interface, redirect that of the host.
     fn range_of(&self, ask: &NatAsk, context: &HookContext, skb: &Skb<'_>) -> NatRange {
         if !ask.own {
             return ask.range.clone();
         }
-        let standing = match (skb.is_v6(), ask.manip, context.hook) {
-            (false, Manip::Dst, Hook::Output) => IpAddr::from([127, 0, 0, 1]),
-            (true, Manip::Dst, Hook::Output) => IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1]),
-            (false, ..) => IpAddr::from([192, 0, 2, 254]),
-            (true, ..) => IpAddr::from([0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 1]),
+        let to_itself = ask.manip == Manip::Dst && context.hook == Hook::Output;
+        let address = match (self.wiring.routes.first_local(skb.is_v6()), skb.is_v6()) {
+            (None, false) if to_itself => IpAddr::from([127, 0, 0, 1]),
+            (None, true) if to_itself => IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1]),
+            (local, v6) => local.unwrap_or(Routes::standing(v6)),
         };
-        let local = self.wiring.routes.local.iter().find(|address| address.is_ipv6() == skb.is_v6());
-        let address = local.copied().unwrap_or(standing);
         NatRange { addresses: Some((address, address)), ..ask.range.clone() }
     }
 
     /// Sends what REJECT answers. The host's own answers are in a capture taken at the host; a gateway's would be new.
-    fn answer(&mut self, how: Reject, context: &HookContext, skb: &Skb<'_>, hits: &mut Vec<u32>) {
-        if self.wiring.vantage == Vantage::Host || matches!(context.hook, Hook::Output | Hook::Postrouting) {
+    fn answer(&mut self, how: Reject, at: Option<&Arc<str>>, skb: &Skb<'_>, hits: &mut Vec<u32>) {
+        if self.bridges || self.wiring.vantage == Vantage::Host {
             return;
         }
-        let Some(packet) = reject_reply(skb, how, &self.wiring.routes) else { return };
+        let Some(packet) = reject_reply(skb, how, &self.wiring.routes, self.conntrack.checksums()) else { return };
         let Some(mut reply) = Skb::new(&packet, &[], skb.now_ns) else { return };
         self.conntrack.attach(&mut reply, skb);
         if let (Reject::TcpReset, Some(id)) = (how, skb.ct) {
             self.conntrack.set_closing(id, skb.now_ns);
         }
         self.strings.next_packet();
-        let _ = self.send(&mut reply, hits);
+        let _ = match at {
+            Some(device) => self.leave(device, &mut reply, hits),
+            None => self.send(&mut reply, hits),
+        };
         if reply.ct != skb.ct {
             // Only its own new connection may go, not the one it answers for.
             self.conntrack.forget(&mut reply);
@@ -338,7 +308,9 @@ impl Machine {
 
     /// `true` if the packet goes on: whole, or put together with this last fragment.
     fn defragment(&mut self, user: defrag::User, skb: &mut Skb<'_>) -> bool {
-        if !skb.headers.is_fragment {
+        // IPv6 packets lose a fragment header even if it says that they are whole (RFC 6946).
+        let has_fragment_header = skb.is_v6() && skb.byte(6).is_some_and(|next| matches!(next, 0 | 43 | 44 | 51 | 60));
+        if !skb.headers.is_fragment && !has_fragment_header {
             return true;
         }
         match self.defrag.push(skb, user, 0) {
@@ -381,7 +353,12 @@ impl Judge for Machine {
             (counts.early_dropped, "connections were given up for others because the table was full"),
             (counts.refused, "packets were dropped because the connection table was full"),
         ];
-        numbers.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect()
+        let counted = numbers.into_iter().filter(|(count, _)| *count > 0);
+        let mut notes = self.device_notes.clone();
+        notes.extend(counted.map(|(count, what)| format!("{count} {what}")));
+        let cut = "many rules, many packets: not all packets were asked what rules that counted nothing would match";
+        notes.extend(self.chains.audit_is_cut_short().then(|| cut.to_owned()));
+        notes
     }
 
     fn rule_count(&self) -> usize {
@@ -390,6 +367,10 @@ impl Judge for Machine {
 
     fn counters(&self, rule: u32) -> (u64, u64) {
         self.chains.counters(rule)
+    }
+
+    fn audited(&self, rule: u32) -> Option<Audited> {
+        self.chains.audited(rule)
     }
 
     fn chains(&self) -> Vec<ChainHits> {

@@ -50,12 +50,11 @@ fn index(hook: Hook) -> Option<usize> {
 }
 
 impl Order {
-    /// The order for IPv4 (`v6` false) or IPv6.
-    pub fn new(ruleset: &Ruleset, v6: bool) -> Self {
-        let family = if v6 { Family::Ip6 } else { Family::Ip };
+    /// The order for IPv4, IPv6 or a bridge.
+    pub fn new(ruleset: &Ruleset, family: Family) -> Self {
         let mut order = Self { tracks: tracks(ruleset, family), ..Self::default() };
         for (table_at, table) in ruleset.tables.iter().enumerate() {
-            if table.dormant || !(table.family == family || table.family == Family::Inet) {
+            if table.dormant || !hooks_into(table.family, family) {
                 continue;
             }
             for (chain_at, chain) in table.chains.iter().enumerate() {
@@ -64,7 +63,13 @@ impl Order {
                 }
             }
         }
-        if order.tracks {
+        if order.tracks && family == Family::Bridge {
+            // `nf_conntrack_bridge` puts fragments together just before it tracks, and does not see what is sent.
+            order.add(Hook::Prerouting, priority::CONNTRACK, Stage::Track);
+            order.add(Hook::Prerouting, priority::CONNTRACK, Stage::Defragment);
+            order.add(Hook::Input, priority::CONNTRACK_CONFIRM, Stage::Confirm);
+            order.add(Hook::Postrouting, priority::CONNTRACK_CONFIRM, Stage::Confirm);
+        } else if order.tracks {
             order.add(Hook::Prerouting, priority::CONNTRACK_DEFRAG, Stage::Defragment);
             order.add(Hook::Output, priority::CONNTRACK_DEFRAG, Stage::Defragment);
             order.add(Hook::Prerouting, priority::CONNTRACK, Stage::Track);
@@ -109,17 +114,20 @@ impl Order {
     }
 }
 
+/// `true` if tables of one family hang at the hooks of another: those of inet at both versions of IP.
+fn hooks_into(tables: Family, family: Family) -> bool {
+    tables == family || (tables == Family::Inet && family != Family::Bridge)
+}
+
 /// `true` if something in the tables of a family makes the kernel track its connections (`nf_ct_netns_get`).
 fn tracks(ruleset: &Ruleset, family: Family) -> bool {
-    ruleset.tables.iter().filter(|table| table.family == family || table.family == Family::Inet).any(|table| {
-        let nat = |base: &Base| base.kind == ChainKind::Nat;
-        table.chains.iter().any(|chain| {
-            // The legacy nat table is registered when it is first loaded; nftables' when a nat chain is.
-            chain.base.as_ref().is_some_and(nat) || chain.rules.iter().any(|rule| body_tracks(&rule.body))
-        }) || table.sets.iter().any(|set| {
-            statements_track(&set.statements)
-                || set.elements.iter().any(|element| statements_track(&element.statements))
-        })
+    ruleset.tables.iter().filter(|table| hooks_into(table.family, family)).any(|table| {
+        // Nat chains ask for connections only by what their rules translate.
+        table.chains.iter().any(|chain| chain.rules.iter().any(|rule| body_tracks(&rule.body)))
+            || table.sets.iter().any(|set| {
+                statements_track(&set.statements)
+                    || set.elements.iter().any(|element| statements_track(&element.statements))
+            })
     })
 }
 

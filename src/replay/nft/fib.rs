@@ -52,7 +52,7 @@ impl Fib {
     pub fn number(&self, skb: &Skb, hook: &HookContext, routes: &Routes) -> u128 {
         let addr = if self.has(flag::DADDR) { skb.dst() } else { skb.src() };
         if self.result == FibResult::Type {
-            return address_type(routes, addr);
+            return address_type(routes, hook, addr);
         }
         let device = self.device(addr, hook, routes);
         match self.result {
@@ -74,7 +74,7 @@ impl Fib {
         if from_itself {
             return hook.in_if.as_deref();
         }
-        if address_type(routes, addr) == route_type::LOCAL {
+        if address_type(routes, hook, addr) == route_type::LOCAL {
             return None;
         }
         let found = reached_by(routes, addr);
@@ -86,11 +86,11 @@ impl Fib {
 }
 
 /// `inet_dev_addr_type`.
-fn address_type(routes: &Routes, addr: IpAddr) -> u128 {
+fn address_type(routes: &Routes, hook: &HookContext, addr: IpAddr) -> u128 {
     match addr {
         IpAddr::V4(v4) if v4.octets().first() == Some(&0) || v4.is_broadcast() => route_type::BROADCAST,
         _ if addr.is_multicast() => route_type::MULTICAST,
-        _ if addr.is_loopback() || routes.local.contains(&addr) => route_type::LOCAL,
+        _ if routes.is_local_at(addr, hook) => route_type::LOCAL,
         _ => route_type::UNICAST,
     }
 }

@@ -11,6 +11,8 @@ use crate::ruleset::nft::{Ct, Meta, PayloadBase};
 
 /// Fields that are read once.
 const FACTS: usize = 8;
+/// Number of a fact that is 0 and always known.
+const NOTHING: u8 = 8;
 /// Tests that a guard holds: more rarely decide.
 const TESTS: usize = 3;
 
@@ -18,13 +20,13 @@ const TESTS: usize = 3;
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Facts {
     values: [u32; FACTS],
-    known: u8,
+    known: u16,
 }
 
 impl Facts {
     /// Reads the fields, as their loads would.
     pub fn of(cx: &Context<'_, '_, '_>) -> Self {
-        let mut facts = Self::default();
+        let mut facts = Self { known: 1 << NOTHING, ..Self::default() };
         let (skb, info) = (&*cx.skb, &cx.info);
         let mut note = |at: usize, value: Option<u32>| {
             if let (Some(place), Some(value)) = (facts.values.get_mut(at), value) {
@@ -65,27 +67,56 @@ fn fact_of(load: &Load, family: Family) -> Option<u8> {
     }
 }
 
-/// A test of a fact.
+/// `false` for what counts or draws when it is asked, or might: it must be asked as often as the kernel asks it.
+fn has_no_effect(load: &Load) -> bool {
+    match load {
+        Load::Constant(_) | Load::Payload(_) | Load::Ct(..) | Load::Field(_) | Load::Fib(_) | Load::Rt(_) => true,
+        Load::Meta(key, _) => *key != Meta::Random,
+        Load::Bitwise(bitwise) => has_no_effect(&bitwise.of),
+        Load::Shift(shift) => has_no_effect(&shift.of),
+        _ => false,
+    }
+}
+
+/// A test of a fact: it holds if the fact's value under the mask is one of `more + 1` from `low` on.
 #[derive(Debug, Clone, Copy)]
 struct Test {
     fact: u8,
     not: bool,
     mask: u32,
     low: u32,
-    high: u32,
+    more: u32,
+}
+
+impl Test {
+    /// Holds of every packet: stands where a rule has fewer tests.
+    const EMPTY: Self = Self { fact: NOTHING, not: false, mask: 0, low: 0, more: 0 };
+
+    #[inline]
+    fn fails(&self, facts: &Facts) -> bool {
+        let known = facts.known >> self.fact & 1 == 1;
+        let value = facts.values.get(usize::from(self.fact)).copied().unwrap_or(0) & self.mask;
+        !known | ((value.wrapping_sub(self.low) <= self.more) == self.not)
+    }
 }
 
 /// The first tests of a rule.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Guard {
-    tests: [Option<Test>; TESTS],
+    tests: [Test; TESTS],
+}
+
+impl Default for Guard {
+    fn default() -> Self {
+        Self { tests: [Test::EMPTY; TESTS] }
+    }
 }
 
 impl Guard {
     /// Of the plain tests that a rule begins with.
     pub fn of(steps: &[Step], family: Family) -> Self {
         let plain = steps.iter().map_while(|step| match step {
-            Step::Test { load, mask, low, high, not } => Some((load, *mask, *low, *high, *not)),
+            Step::Test { load, mask, low, high, not } if has_no_effect(load) => Some((load, *mask, *low, *high, *not)),
             _ => None,
         });
         // What comes after the first other step is not at the beginning.
@@ -93,18 +124,15 @@ impl Guard {
         let mut found = plain.filter_map(|(load, mask, low, high, not)| {
             let small = |number: u64| u32::try_from(number).ok();
             let mask = u32::try_from(mask & u64::from(u32::MAX)).ok()?;
-            Some(Test { fact: fact_of(load, family)?, not, mask, low: small(low)?, high: small(high)? })
+            let (low, high) = (small(low)?, small(high)?);
+            Some(Test { fact: fact_of(load, family)?, not, mask, low, more: high.checked_sub(low)? })
         });
-        Self { tests: std::array::from_fn(|_| found.next()) }
+        Self { tests: std::array::from_fn(|_| found.next().unwrap_or(Test::EMPTY)) }
     }
 
     /// `true` if a test fails: the rule says nothing.
     #[inline]
     pub fn fails(&self, facts: &Facts) -> bool {
-        self.tests.iter().flatten().any(|test| {
-            let known = facts.known >> test.fact & 1 == 1;
-            let value = facts.values.get(usize::from(test.fact)).copied().unwrap_or(0) & test.mask;
-            !known || (test.low <= value && value <= test.high) == test.not
-        })
+        self.tests.iter().any(|test| test.fails(facts))
     }
 }

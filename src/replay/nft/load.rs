@@ -11,7 +11,7 @@ use super::value::{Buffer, NUMBER_WIDTH, name_number, number_of, ones};
 use crate::replay::jhash;
 use crate::replay::skb::{HookContext, Skb};
 use crate::replay::world::World;
-use crate::ruleset::model::Family;
+use crate::ruleset::model::{Family, Hook};
 use crate::ruleset::nft::{Ct, Meta};
 
 /// What a running rule sees and changes.
@@ -23,6 +23,15 @@ pub(super) struct Context<'c, 'p, 'w> {
     pub world: &'c mut World<'w>,
     pub sets: &'c mut [RuntimeSet],
     pub objects: &'c mut [super::object::RuntimeObject],
+}
+
+impl Context<'_, '_, '_> {
+    /// The link-layer header as rules see it here: what the host itself sends gets one only below IP.
+    fn link(&self) -> &[u8] {
+        let hook = self.hook;
+        let is_own = hook.hook == Hook::Output || (hook.hook == Hook::Postrouting && hook.in_if.is_none());
+        if is_own && self.family != Family::Bridge { &[] } else { self.skb.link }
+    }
 }
 
 /// An expression made ready.
@@ -124,7 +133,7 @@ impl Load {
     #[inline]
     pub fn small(&mut self, cx: &mut Context) -> Option<u64> {
         match self {
-            Self::Payload(read) => read.small(cx.skb, &cx.info, cx.hook),
+            Self::Payload(read) => read.small(cx.skb, &cx.info, cx.link()),
             Self::Meta(Meta::L4Proto, _) => cx.info.protocol.map(u64::from),
             Self::Meta(Meta::Mark, _) => Some(cx.skb.mark.into()),
             Self::Meta(Meta::Length, _) => Some(cx.skb.len.into()),
@@ -137,7 +146,7 @@ impl Load {
     pub fn number(&mut self, cx: &mut Context) -> Option<u128> {
         Some(match self {
             Self::Constant(value) => number_of(value)?,
-            Self::Payload(read) if read.span() <= NUMBER_WIDTH => read.number(cx.skb, &cx.info, cx.hook)?,
+            Self::Payload(read) if read.span() <= NUMBER_WIDTH => read.number(cx.skb, &cx.info, cx.link())?,
             Self::Payload(_) | Self::Never => return None,
             Self::Meta(key, seed) => meta(*key, cx.skb, &cx.info, cx.hook, cx.family, cx.world, seed)?,
             Self::Ct(key, direction) => ct(*key, *direction, cx.skb, cx.world)?,
@@ -191,7 +200,7 @@ impl Load {
         match self {
             Self::Constant(value) if value.len() > NUMBER_WIDTH => out.push(value),
             Self::Payload(read) if read.is_whole() && read.span() == width => {
-                read.bytes(cx.skb, &cx.info, cx.hook, out.grow(width)?)
+                read.bytes(cx.skb, &cx.info, cx.link(), out.grow(width)?)
             }
             Self::Concat(fields) => fields.iter_mut().try_for_each(|(field, width)| field.bytes_as(cx, *width, out)),
             Self::Bitwise(bitwise) if width > NUMBER_WIDTH => {

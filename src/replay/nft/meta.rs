@@ -10,6 +10,7 @@ use crate::replay::world::World;
 use crate::ruleset::model::{Family, Hook};
 use crate::ruleset::nft::{Ct, Meta};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// Bytes of a `meta` value.
 pub(super) fn meta_width(key: Meta) -> usize {
@@ -59,11 +60,10 @@ pub(super) fn meta(
     world: &World,
     seed: &mut u64,
 ) -> Option<u128> {
-    let index = |name: &Option<std::sync::Arc<str>>| {
-        u128::from(name.as_deref().map_or(0, |name| interface_index(name, world.routes)))
-    };
-    let name = |name: &Option<std::sync::Arc<str>>| name_number(name.as_deref().unwrap_or_default());
-    let device_type = |name: &Option<std::sync::Arc<str>>| match name.as_deref()? {
+    let index =
+        |name: &Option<Arc<str>>| u128::from(name.as_deref().map_or(0, |name| interface_index(name, world.routes)));
+    let name = |name: &Option<Arc<str>>| name_number(name.as_deref().unwrap_or_default());
+    let device_type = |name: &Option<Arc<str>>| match name.as_deref()? {
         "lo" => Some(772),
         _ => Some(ETHERNET),
     };
@@ -85,12 +85,13 @@ pub(super) fn meta(
         Meta::Oif => index(&hook.out_if),
         Meta::IifName => name(&hook.in_if),
         Meta::OifName => name(&hook.out_if),
-        Meta::IifType => device_type(&hook.in_if)?,
+        Meta::IifType => device_type(device(hook))?,
         Meta::OifType => device_type(&hook.out_if)?,
         Meta::IifGroup => hook.in_if.as_ref().map(|_| 0)?,
         Meta::OifGroup => hook.out_if.as_ref().map(|_| 0)?,
         Meta::NfTrace => skb.trace.into(),
         Meta::RtClassId => is_routed.then_some(0)?,
+        Meta::PktType if family == Family::Bridge => bridged_type(skb, hook, world),
         Meta::PktType => packet_type(skb, hook),
         Meta::Random => random(seed).into(),
         Meta::Time => u64::try_from(skb.now_ns).unwrap_or(0).into(),
@@ -108,6 +109,22 @@ pub(super) fn meta(
         | Meta::IbrVproto
         | Meta::BriBroute => return None,
     })
+}
+
+/// `skb->dev`: from POSTROUTING on the device that a packet leaves by, even if it came in by none.
+fn device(hook: &HookContext) -> &Option<Arc<str>> {
+    let leaves = matches!(hook.hook, Hook::Postrouting | Hook::Egress) && hook.in_if.is_none();
+    if leaves { &hook.out_if } else { &hook.in_if }
+}
+
+/// The type of a bridged frame: mostly for another host (3).
+fn bridged_type(skb: &Skb, hook: &HookContext, world: &World) -> u128 {
+    let is_own = world.routes.is_local(skb.src()) || world.routes.is_local(skb.dst());
+    let comes_in = HookContext { in_if: hook.in_if.clone().or_else(|| hook.out_if.clone()), ..hook.clone() };
+    match packet_type(skb, &comes_in) {
+        0 if !is_own => 3,
+        kind => kind,
+    }
 }
 
 /// `skb->pkt_type`: 0 for this host, 1 broadcast, 2 multicast.

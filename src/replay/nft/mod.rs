@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `make` | makes statements and expressions ready |
 //! | `step`, `load` | run them |
+//! | `ask` | asks them without a trace |
 //! | `packet`, `exthdr`, `meta`, `fib`, `hash` | what expressions read |
 //! | `set`, `ranges` | sets and maps |
 //! | `state`, `object` | counters, limits, quotas: of rules, of elements, with a name |
@@ -13,6 +14,7 @@
 //! A [`PreparedTable`] is made of a table once and runs one rule at a time; going from rule to rule, chains, hooks and
 //! policies are the caller's. Times are those of the packets.
 
+mod ask;
 mod divert;
 mod exthdr;
 mod fib;
@@ -33,13 +35,14 @@ mod step;
 mod tests;
 mod value;
 
+pub use ask::Said;
 pub use nat::NatRequest;
 pub(super) use state::LimitState;
 pub use step::Act;
 
 use super::skb::{HookContext, Skb};
 use super::world::World;
-use crate::ruleset::model::{Body, ChainId, Family, SetId, Table};
+use crate::ruleset::model::{Body, Chain, ChainId, Family, SetId, Table};
 use crate::ruleset::nft::{ObjectKind, SetData};
 use guard::{Facts, Guard};
 use load::Context;
@@ -54,11 +57,18 @@ use step::{Flow, Step};
 #[derive(Debug, Clone)]
 pub struct PreparedTable {
     family: Family,
-    chains: Vec<Vec<PreparedRule>>,
+    chains: Vec<PreparedChain>,
     sets: Vec<RuntimeSet>,
     objects: Vec<RuntimeObject>,
     /// Time of the first packet: the ruleset counts as loaded then.
     started_ns: Option<i64>,
+}
+
+/// Guards lie close together: most packets need no more of most rules.
+#[derive(Debug, Clone, Default)]
+struct PreparedChain {
+    guards: Vec<Guard>,
+    rules: Vec<PreparedRule>,
 }
 
 /// A rule made ready.
@@ -67,7 +77,6 @@ struct PreparedRule {
     steps: Vec<Step>,
     /// Packets and bytes for which every statement matched.
     matched: (u64, u64),
-    guard: Guard,
     /// Place of the last counter among the steps.
     counter: Option<usize>,
 }
@@ -111,12 +120,15 @@ impl PreparedTable {
         let data_widths: Vec<usize> = table.sets.iter().map(|set| data_width(set.data)).collect();
         let maker = Maker { family: table.family, sets: &sets, data_widths: &data_widths };
         let rule = |body: &Body| match body {
-            Body::Nft(statements) => {
-                PreparedRule::new(statements.iter().filter_map(|of| maker.step(of)).collect(), table.family)
-            }
-            Body::Xt(_) => PreparedRule::new(vec![Step::Break], table.family),
+            Body::Nft(statements) => PreparedRule::new(statements.iter().filter_map(|of| maker.step(of)).collect()),
+            Body::Xt(_) => PreparedRule::new(vec![Step::Break]),
         };
-        let chains = table.chains.iter().map(|chain| chain.rules.iter().map(|of| rule(&of.body)).collect()).collect();
+        let chain = |chain: &Chain| {
+            let rules: Vec<PreparedRule> = chain.rules.iter().map(|of| rule(&of.body)).collect();
+            let guards = rules.iter().map(|rule| Guard::of(&rule.steps, table.family)).collect();
+            PreparedChain { guards, rules }
+        };
+        let chains = table.chains.iter().map(chain).collect();
         let objects = table.objects.iter().map(RuntimeObject::new).collect();
         Self { family: table.family, chains, sets, objects, started_ns: None }
     }
@@ -151,15 +163,16 @@ impl PreparedTable {
             self.start(skb.now_ns);
         }
         let (mut last, nothing) = (numbers.start, Judged { act: Act::Continue, hit: false });
-        let rules = self.chains.get_mut(chain.0 as usize);
-        let Some(rules) = rules.and_then(|rules| rules.get_mut(numbers.clone())) else { return (last, nothing) };
+        let Some(chain) = self.chains.get_mut(chain.0 as usize) else { return (last, nothing) };
+        let asked = (chain.rules.get_mut(numbers.clone()), chain.guards.get(numbers.clone()));
+        let (Some(rules), Some(guards)) = asked else { return (last, nothing) };
         let info = Info::of(skb);
         let mut cx =
             Context { skb, info, hook, family: self.family, world, sets: &mut self.sets, objects: &mut self.objects };
         let mut facts = Facts::of(&cx);
-        for (number, rule) in numbers.zip(rules) {
+        for (number, (rule, guard)) in numbers.zip(rules.iter_mut().zip(guards)) {
             last = number;
-            if rule.guard.fails(&facts) {
+            if guard.fails(&facts) {
                 continue;
             }
             let judged = rule.run(&mut cx);
@@ -181,7 +194,7 @@ impl PreparedTable {
 
     /// Number of rules of a chain.
     pub fn rules(&self, chain: ChainId) -> usize {
-        self.chains.get(chain.0 as usize).map_or(0, Vec::len)
+        self.chains.get(chain.0 as usize).map_or(0, |chain| chain.rules.len())
     }
 
     /// Packets and bytes of each counter in a rule, in order.
@@ -201,7 +214,7 @@ impl PreparedTable {
     }
 
     fn rule(&self, chain: ChainId, rule: usize) -> Option<&PreparedRule> {
-        self.chains.get(chain.0 as usize)?.get(rule)
+        self.chains.get(chain.0 as usize)?.rules.get(rule)
     }
 
     /// Named objects, in the order of the table.
@@ -223,9 +236,9 @@ impl PreparedTable {
 }
 
 impl PreparedRule {
-    fn new(steps: Vec<Step>, family: Family) -> Self {
+    fn new(steps: Vec<Step>) -> Self {
         let counter = steps.iter().rposition(|step| step.tally().is_some());
-        Self { guard: Guard::of(&steps, family), steps, matched: (0, 0), counter }
+        Self { steps, matched: (0, 0), counter }
     }
 
     fn run(&mut self, cx: &mut Context) -> Judged {

@@ -2,8 +2,7 @@
 //! its bytes (`nft_payload.c` and the fast path `nft_payload_fast_eval` of `nf_tables_core.c`).
 
 use super::value::{MAX_WIDTH, number_of};
-use crate::replay::skb::{HookContext, Skb};
-use crate::ruleset::model::Hook;
+use crate::replay::skb::Skb;
 use crate::ruleset::nft::{Payload, PayloadBase};
 
 /// Protocol numbers that reading a packet depends on.
@@ -148,40 +147,40 @@ impl Read {
 
     /// The field as a number, if it has at most 8 bytes.
     #[inline]
-    pub fn small(&self, skb: &Skb, info: &Info, hook: &HookContext) -> Option<u64> {
+    pub fn small(&self, skb: &Skb, info: &Info, link: &[u8]) -> Option<u64> {
         let place = self.place(skb, info)?;
         let raw = match (place, self.len) {
             (Some(at), 1) => u64::from(skb.byte(at)?),
             (Some(at), 2) => u64::from(u16::from_be_bytes(skb.array(at)?)),
             (Some(at), 4) => u64::from(u32::from_be_bytes(skb.array(at)?)),
             (Some(at), len) => u64::try_from(number_of(skb.at(at, usize::from(len))?)?).ok()?,
-            (None, _) => u64::try_from(self.link_number(skb, hook)?).ok()?,
+            (None, _) => u64::try_from(self.link_number(skb, link)?).ok()?,
         };
         if self.is_whole() { Some(raw) } else { Some(raw >> self.shift & self.mask() as u64) }
     }
 
     /// The field as a number, if it has at most 16 bytes.
-    pub fn number(&self, skb: &Skb, info: &Info, hook: &HookContext) -> Option<u128> {
+    pub fn number(&self, skb: &Skb, info: &Info, link: &[u8]) -> Option<u128> {
         let raw = match self.place(skb, info)? {
             Some(at) => number_of(skb.at(at, self.span())?)?,
-            None => self.link_number(skb, hook)?,
+            None => self.link_number(skb, link)?,
         };
         Some(raw >> self.shift & self.mask())
     }
 
     /// The field's bytes, if they are whole.
-    pub fn bytes(&self, skb: &Skb, info: &Info, hook: &HookContext, out: &mut [u8]) -> Option<()> {
+    pub fn bytes(&self, skb: &Skb, info: &Info, link: &[u8], out: &mut [u8]) -> Option<()> {
         match self.place(skb, info)? {
             Some(at) => out.copy_from_slice(skb.at(at, out.len())?),
-            None => read_link(skb, hook, self.first(), out)?,
+            None => read_link(skb, link, self.first(), out)?,
         }
         Some(())
     }
 
-    fn link_number(&self, skb: &Skb, hook: &HookContext) -> Option<u128> {
+    fn link_number(&self, skb: &Skb, link: &[u8]) -> Option<u128> {
         let mut raw = [0; 16];
         let raw = raw.get_mut(..self.span())?;
-        read_link(skb, hook, self.first(), raw)?;
+        read_link(skb, link, self.first(), raw)?;
         number_of(raw)
     }
 
@@ -227,14 +226,13 @@ pub(super) fn inner_offset(skb: &Skb, info: &Info) -> Option<usize> {
 }
 
 /// Bytes counted from the Ethernet header, which the kernel shows with its VLAN tag even though the tag was taken out
-/// (`nft_payload_copy_vlan`). Packets that the host itself makes have no such header yet.
-fn read_link(skb: &Skb, hook: &HookContext, first: usize, out: &mut [u8]) -> Option<()> {
-    let local = hook.hook == Hook::Output || (hook.hook == Hook::Postrouting && hook.in_if.is_none());
-    if skb.link.is_empty() || local {
+/// (`nft_payload_copy_vlan`).
+fn read_link(skb: &Skb, link: &[u8], first: usize, out: &mut [u8]) -> Option<()> {
+    if link.is_empty() {
         return None;
     }
     let mut tagged = [0; 18];
-    let head: &[u8] = match (skb.vlan, skb.link.split_at_checked(12)) {
+    let head: &[u8] = match (skb.vlan, link.split_at_checked(12)) {
         (Some(tag), Some((addresses, [high, low]))) => {
             let [tag_high, tag_low] = tag.to_be_bytes();
             let (left, right) = tagged.split_at_mut_checked(12)?;
@@ -242,7 +240,7 @@ fn read_link(skb: &Skb, hook: &HookContext, first: usize, out: &mut [u8]) -> Opt
             right.copy_from_slice(&[0x81, 0, tag_high, tag_low, *high, *low]);
             &tagged
         }
-        _ => skb.link,
+        _ => link,
     };
     for (place, byte) in (first..).zip(out) {
         *byte = match head.get(place) {

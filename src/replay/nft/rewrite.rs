@@ -26,7 +26,10 @@ pub(super) fn set_payload(skb: &mut Skb, info: &Info, field: &Read, value: &[u8]
     let Some(at) = from.map(|from| from + field.first()) else { return Then::Break };
     let Some(old) = skb.at(at, field.span()) else { return Then::Break };
     let Some(new) = merged(field, old, value) else { return Then::Break };
-    let check = checksum_offset(info).filter(|_| field.base() == PayloadBase::Transport);
+    // A new address changes the sum over it too; UDP's may be missing.
+    let is_address = field.base() == PayloadBase::Network && at >= if skb.is_v6() { 8 } else { 12 };
+    let is_summed = is_address && info.fragment == 0 && matches!(info.protocol, Some(protocol::TCP | protocol::ICMPV6));
+    let check = checksum_offset(info).filter(|_| is_summed || field.base() == PayloadBase::Transport);
     if check.is_some_and(|check| skb.at(info.transport as usize + check, 2).is_none()) {
         return Then::Break;
     }

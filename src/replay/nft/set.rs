@@ -31,6 +31,8 @@ pub(super) struct RuntimeSet {
     swept_ns: i64,
     /// Statements that new elements get.
     template: Vec<State>,
+    /// Some element has statements.
+    has_states: bool,
 }
 
 /// Ways to find an element.
@@ -115,6 +117,7 @@ impl RuntimeSet {
             timeout_ms: set.timeout,
             swept_ns: i64::MIN,
             template: set.statements.iter().filter_map(State::new).collect(),
+            has_states: false,
         };
         made.fill(&set.elements);
         made
@@ -126,6 +129,7 @@ impl RuntimeSet {
             let Ok(place) = u32::try_from(self.entries.len()) else { return };
             let keys = element.key.as_ref().map(|fields| self.keys(fields));
             let entry = self.entry(element, keys.clone());
+            self.has_states |= !entry.states.is_empty();
             self.entries.push(entry);
             let Some((first, last)) = keys else {
                 self.catch_all = Some(place);
@@ -191,6 +195,11 @@ impl RuntimeSet {
                 entry.expires_ns = entry.expires_ns.saturating_add(now_ns);
             }
         }
+    }
+
+    /// Asking for an element may change what its statements remember.
+    pub fn has_states(&self) -> bool {
+        self.has_states
     }
 
     /// Keys are wanted as bytes, not as a number.
@@ -265,6 +274,7 @@ impl RuntimeSet {
         }
         let timeout_ms = timeout_ms.or(self.timeout_ms).unwrap_or(0);
         let bytes = self.key_bytes(key)?;
+        self.has_states |= !(states.is_empty() && self.template.is_empty());
         let states = if states.is_empty() { self.template.clone() } else { states.to_vec() };
         let mut entry =
             Entry { keys: Some((bytes.clone(), bytes.clone())), data, states, timeout_ms, expires_ns: i64::MAX };

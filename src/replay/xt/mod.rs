@@ -1,11 +1,13 @@
 //! Judging a packet by iptables rules, as `ip_tables`, `ip6_tables` and `nft_compat` of kernel 6.18 do.
 //!
-//! A rule is made ready once ([`PreparedRule::new`]). Then, for each packet: [`PreparedRule::matches`]; if the answer is
-//! [`Answer::Yes`] the rule counts the packet, and [`PreparedRule::act`] says what happens to it. Going from rule to
-//! rule, chains, hooks and policies are the caller's.
+//! A table is made ready once ([`PreparedTable::new`]). Then, for each packet, [`PreparedTable::run_rules`] goes from rule
+//! to rule of a chain until one counts it, and says what happens to it. Chains, hooks and policies are the caller's.
 //!
 //! | file | does |
 //! |---|---|
+//! | `table` | rules one after the other |
+//! | `ask` | rules asked without a trace |
+//! | `guard` | the quick no that most rules say |
 //! | `rule` | the parts of a rule in the order in which the kernel asks them |
 //! | `head` | addresses, interfaces, protocol |
 //! | `view` | where headers are, by backend |
@@ -14,19 +16,24 @@
 //! | `stateful` | matches and targets that remember |
 //! | `strings` | `-m string` for all rules at once |
 
+mod ask;
+mod guard;
 mod head;
 mod matches;
 mod rule;
 pub mod stateful;
 mod strings;
+mod table;
 mod target;
 #[cfg(test)]
 mod tests;
 mod view;
 
+pub use ask::{Said, acts};
 pub use rule::PreparedRule;
 pub use stateful::Shared;
 pub use strings::Strings;
+pub use table::{Judged, PreparedTable};
 pub use target::{Act, NatRequest, reject_reply};
 
 use super::skb::{HookContext, Skb};

@@ -220,7 +220,7 @@ fn by_protocol(stats: &CaseStats) -> Bars {
 
 fn talkers(stats: &CaseStats) -> Bars {
     let row = |one: &super::stats::Talker| Row {
-        label: one.address.clone(),
+        label: label_of(one),
         values: vec![(one.sent, palette::BLUE), (one.received, palette::ORANGE)],
         note: units::bytes(one.sent.saturating_add(one.received)),
     };
@@ -231,6 +231,16 @@ fn talkers(stats: &CaseStats) -> Bars {
         unit: Unit::Bytes,
         rows: stats.top_talkers.iter().take(MOST_ROWS).map(row).collect(),
         empty: "no traffic",
+    }
+}
+
+/// An address with the Erlang nodes that listen on it.
+fn label_of(talker: &super::stats::Talker) -> String {
+    const MOST_NODES: usize = 2;
+    let more = if talker.nodes.len() > MOST_NODES { ", …" } else { "" };
+    match talker.nodes.get(..talker.nodes.len().min(MOST_NODES)) {
+        Some(nodes) if !nodes.is_empty() => format!("{} ({}{more})", talker.address, nodes.join(", ")),
+        _ => talker.address.clone(),
     }
 }
 

@@ -57,7 +57,12 @@ fn hostile_names_and_numbers_do_no_harm() {
         traffic_by_protocol: (0..40)
             .map(|_| ProtocolTraffic { protocol: evil.repeat(9), bytes: u64::MAX, packets: u64::MAX, flows: u64::MAX })
             .collect(),
-        top_talkers: vec![Talker { address: evil.to_owned(), sent: u64::MAX, received: u64::MAX }],
+        top_talkers: vec![Talker {
+            address: evil.to_owned(),
+            sent: u64::MAX,
+            received: u64::MAX,
+            nodes: vec![evil.to_owned()],
+        }],
         timeline: Timeline { start_ns: i64::MIN, bucket_ns: 1 << 56, bytes: vec![0, u64::MAX, 3] },
     };
     let (_, mut records) = demo::case();

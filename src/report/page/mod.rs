@@ -18,6 +18,11 @@ use std::fmt::Write;
 /// Charts that stand above the findings; the others follow them.
 const OVERVIEW: [&str; 2] = ["findings-by-kind", "timeline"];
 
+/// Before it, sections of other commands go. Text from captures cannot hold it, for it is escaped.
+const CHARTS_HEADING: &str = "<h2 id=\"charts\">Charts</h2>\n";
+/// Before it, their links go.
+const CHARTS_LINK: &str = "<a href=\"#charts\">";
+
 static STYLE: &str = include_str!("style.css");
 
 /// The page of a case.
@@ -28,6 +33,15 @@ pub fn page(info: &CaseInfo, records: &[FindingRecord], charts: &[Chart]) -> Res
     // Writing to a String cannot fail.
     let _ = write_page(&mut out, info, records, &svgs);
     Ok(out)
+}
+
+/// A page with one section more, before the charts. `content` is HTML, and all text in it escaped by [`html`].
+pub fn with_section(page: &str, (id, title): (&str, &str), content: &str) -> Option<String> {
+    let (head, rest) = page.split_once(CHARTS_LINK)?;
+    let (middle, tail) = rest.split_once(CHARTS_HEADING)?;
+    let (id, title) = (html(id), html(title));
+    let section = format!("<h2 id=\"{id}\">{title}</h2>\n{content}");
+    Some(format!("{head}<a href=\"#{id}\">{title}</a>{CHARTS_LINK}{middle}{section}{CHARTS_HEADING}{tail}"))
 }
 
 fn write_page(
@@ -62,7 +76,7 @@ fn write_page(
         write_charts(out, charts.iter().filter(|(_, chart)| OVERVIEW.contains(&chart.name())))?;
     }
     findings::write(out, records)?;
-    out.push_str("<h2 id=\"charts\">Charts</h2>\n");
+    out.push_str(CHARTS_HEADING);
     let in_overview = |chart: &Chart| !records.is_empty() && OVERVIEW.contains(&chart.name());
     write_charts(out, charts.iter().filter(|(_, chart)| !in_overview(chart)))?;
     inputs::write(out, info)?;

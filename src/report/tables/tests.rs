@@ -28,7 +28,8 @@ fn stanzas(count: usize) -> Tables {
             .display(format_args!("id-{i:x}"))
             .text(body.as_deref())
             .text(None)
-            .number((i % 7 > 0).then_some(i as u64));
+            .number((i % 7 > 0).then_some(i as u64))
+            .text(None);
     }
     tables
 }

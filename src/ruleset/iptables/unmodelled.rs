@@ -92,7 +92,6 @@ pub(super) fn of_match(one: &Match) -> Option<Unknown> {
         Match::DevGroup { .. } => ("devgroup", "groups of interfaces are not in a capture"),
         Match::Policy { none: false, .. } => ("policy", "security associations are not in a capture"),
         Match::Realm { .. } => ("realm", "routing realms are not in a capture"),
-        Match::RpFilter { .. } => ("rpfilter", "the host's routes are not in a capture"),
         Match::Socket { .. } => ("socket", "the host's sockets are not in a capture"),
         Match::Statistic(Statistic::Random(chance)) if !matches!(chance.value, 0 | 0x8000_0000) => {
             return Some(Unknown {

@@ -37,7 +37,7 @@ pub(super) fn is_disjoint(a: &Rule, b: &Rule) -> bool {
 }
 
 /// `true` if a rule does nothing but judge: taking it away changes no mark, set, list, log or count that others use.
-pub(super) fn only_judges(rule: &Rule) -> bool {
+pub fn only_judges(rule: &Rule) -> bool {
     match &rule.body {
         Body::Xt(body) => {
             body.matches.iter().all(is_pure) && matches!(body.target, Target::Verdict(_) | Target::Reject { .. })
@@ -57,12 +57,13 @@ pub(super) fn only_judges(rule: &Rule) -> bool {
 }
 
 /// The answer depends on packet, connection and clock alone, and asking changes nothing.
-fn is_pure(extension: &Match) -> bool {
+pub fn is_pure(extension: &Match) -> bool {
     !matches!(
         extension,
         Match::ConnLimit { .. }
             | Match::ConnLabel { set: true, .. }
             | Match::HashLimit(_)
+            | Match::Layer7 { .. }
             | Match::Limit(_)
             | Match::Quota { .. }
             | Match::Recent(_)

@@ -21,6 +21,7 @@ pub(super) fn of(ruleset: &Ruleset, lints: &mut Vec<Lint>) {
             number += chain.rules.len() as u32;
         }
     }
+    bridged(ruleset, lints);
     other_version(ruleset, lints);
     open_policies(ruleset, lints);
 }
@@ -87,6 +88,24 @@ fn strings(rule: &Rule, number: u32, lints: &mut Vec<Lint>) {
             Kind::Doubtful,
             "XML allows double quotes and spaces too: an attribute can be written in more than one way".to_owned(),
         );
+    }
+}
+
+/// Whether a host bridges is not in a capture. It is taken to if it has rules for nothing else.
+fn bridged(ruleset: &Ruleset, lints: &mut Vec<Lint>) {
+    let message = if ruleset.is_for_bridge() {
+        "the host is taken to bridge its interfaces, because the ruleset has no chains for IP"
+    } else {
+        "the host is taken to route, not to bridge, because the ruleset has chains for IP: no frame came here; replayed in a file of their own, the bridge tables are asked"
+    };
+    let mut number = 0;
+    for table in &ruleset.tables {
+        for _ in table.chains.iter().flat_map(|chain| &chain.rules) {
+            if table.family == Family::Bridge {
+                lints.push(Lint { rule: Some(number), kind: Kind::Doubtful, message: message.to_owned() });
+            }
+            number += 1;
+        }
     }
 }
 

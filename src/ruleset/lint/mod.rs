@@ -5,11 +5,13 @@
 
 mod cover;
 mod doubts;
+pub mod unseen;
 
 use super::model::{Base, Body, Chain, ChainId, Policy, Rule, Ruleset, Table, Verdict};
 use super::nft::Statement;
 use super::xt::Target;
 use cover::{covers, is_disjoint};
+pub use cover::{is_pure, only_judges};
 use std::collections::BTreeSet;
 
 /// What is wrong with a rule, or with a ruleset.
@@ -76,7 +78,8 @@ fn reached_chains(table: &Table) -> BTreeSet<ChainId> {
     reached
 }
 
-fn jumps(table: &Table, rule: &Rule) -> Vec<ChainId> {
+/// Chains that a rule may lead into.
+pub fn jumps(table: &Table, rule: &Rule) -> Vec<ChainId> {
     let of = |verdict: &Verdict| match verdict {
         Verdict::Jump(chain) | Verdict::Goto(chain) => Some(*chain),
         _ => None,

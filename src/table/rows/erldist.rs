@@ -11,6 +11,9 @@ const MAX_TERM_CHARS: usize = 512;
 
 /// Appends the rows that an event stands for.
 pub fn append(tables: &mut Tables, seen: &Seen<'_>, event: &DistEvent) {
+    if let DistEvent::Ejabberdctl(command) = event {
+        return super::ejabberdctl::append(tables, seen, command);
+    }
     let mut row = tables.row(TableId::ErlDist);
     row.time(seen.last.time_ns)
         .capture(seen.last.capture)
@@ -21,6 +24,7 @@ pub fn append(tables: &mut Tables, seen: &Seen<'_>, event: &DistEvent) {
     match event {
         DistEvent::Handshake(handshake) => handshake_cells(&mut row, handshake),
         DistEvent::Message(message) => message_cells(&mut row, message),
+        DistEvent::Ejabberdctl(_) => {}
     }
 }
 

@@ -4,11 +4,14 @@ use super::Tables;
 use crate::evidence::Seen;
 use crate::protocol::Event;
 
+pub mod contacts;
 pub mod dns;
+pub mod ejabberdctl;
 pub mod epmd;
 pub mod erldist;
 pub mod flow;
 pub mod http;
+pub mod socks;
 pub mod tls;
 pub mod transfers;
 pub mod xmpp;
@@ -23,5 +26,6 @@ pub fn append(tables: &mut Tables, seen: &Seen<'_>, event: &Event) {
         Event::Tls(event) => tls::append(tables, seen, event),
         Event::Http(event) => http::append(tables, seen, event),
         Event::Text(_) => {}
+        Event::Socks(event) => socks::append(tables, seen, event),
     }
 }

@@ -37,5 +37,12 @@ pub fn append(tables: &mut Tables, finding: &Finding) {
         .text(text("to"))
         .flag(flag("complete"))
         .flag(flag("relay"))
-        .text(text("saved_as"));
+        .text(text("saved_as"))
+        .text(text("media_type"))
+        .text(text("safe_name"))
+        .text(text("start"))
+        .text(text("end"))
+        .number(number("rate"))
+        .text(finding.src.as_deref())
+        .text(finding.dst.as_deref());
 }

@@ -1,25 +1,156 @@
 //! Rows of XMPP events: streams and credentials. Transfers are joined over conversations first, so they come later.
 
-use crate::evidence::Seen;
-use crate::protocol::xmpp::{Disclosure, Login, StreamSummary, XmppEvent};
+use crate::evidence::{HttpBinding, Seen};
+use crate::protocol::xmpp::{
+    Call, Command, Disclosure, Endpoint, FederationStep, FederationStepKind, Login, SessionSummary, StreamKind,
+    StreamSummary, XmppEvent, jid,
+};
 use crate::table::{TableId, Tables};
 
 /// Appends the rows that an event stands for.
 pub fn append(tables: &mut Tables, seen: &Seen<'_>, event: &XmppEvent) {
     match event {
         XmppEvent::Stream(summary) => append_stream(tables, seen, summary),
-        XmppEvent::Login(login) => append_login(tables, seen, login),
-        XmppEvent::DialbackKey { from, key, .. } => {
-            let secret = Secret { mechanism: "dialback", username: Some(from), jid: None, secret: Some(key) };
-            append_secret(tables, seen, &secret, None, false);
-        }
+        XmppEvent::Login(login) => append_login(tables, seen, login, "xmpp"),
+        XmppEvent::Federation(step) => append_federation(tables, seen, step),
+        XmppEvent::Command(command) => append_command(tables, seen, command),
+        XmppEvent::Session(session) => append_session(tables, seen, session),
+        XmppEvent::Call(call) => append_call(tables, seen, call),
+        XmppEvent::Endpoint(endpoint) => append_endpoint(tables, seen, endpoint),
         XmppEvent::Offer(_)
         | XmppEvent::Ibb(_)
+        | XmppEvent::Signal(_)
+        | XmppEvent::Sharing(_)
         | XmppEvent::Defect(_)
         | XmppEvent::Oversized(_)
         | XmppEvent::Burst(_)
         | XmppEvent::Mailing(_) => {}
     }
+}
+
+fn append_federation(tables: &mut Tables, seen: &Seen<'_>, step: &FederationStep) {
+    let encrypted = seen.flow.within.tls.is_some();
+    tables
+        .row(TableId::Federation)
+        .time(seen.last.time_ns)
+        .capture(seen.last.capture)
+        .number(seen.last.frame)
+        .str(&seen.flow.community_id)
+        .display(seen.sender())
+        .display(seen.receiver())
+        .str(step.kind.name())
+        .str(&step.originating)
+        .str(&step.receiving)
+        .text(step.stream_id.as_deref())
+        .secret(step.key.as_deref())
+        .text(step.verdict.as_deref())
+        .flag(encrypted);
+    if step.kind == FederationStepKind::Result && step.verdict.is_none() {
+        let (username, secret) = (Some(step.originating.as_str()), step.key.as_deref());
+        append_secret(
+            tables,
+            seen,
+            &Secret { protocol: "xmpp", mechanism: "dialback", username, jid: None, secret },
+            None,
+            encrypted,
+        );
+    }
+}
+
+fn append_session(tables: &mut Tables, seen: &Seen<'_>, session: &SessionSummary) {
+    let (Some(first), Some(last)) = (session.streams.first(), session.streams.last()) else { return };
+    let account = session.first(|stream| stream.jid.as_deref());
+    let mut addresses: Vec<String> = session.streams.iter().map(|stream| stream.client.ip().to_string()).collect();
+    addresses.dedup();
+    let [out, back] = session.stanzas();
+    tables
+        .row(TableId::Sessions)
+        .time(first.first.time_ns)
+        .time(seen.last.time_ns)
+        .capture(first.first.capture)
+        .number(first.first.frame)
+        .number(seen.last.frame)
+        .str(&seen.flow.community_id)
+        .str(first.kind.name())
+        .text(account)
+        .text(account.map(jid::bare))
+        .text(account.and_then(|jid| jid::parts(jid).2))
+        .text(first.domain.as_deref())
+        .display(first.client)
+        .display(first.server)
+        .str(&addresses.join(" "))
+        .text(session.last(|stream| stream.software.as_deref()))
+        .text(session.first(|stream| stream.mechanism.as_deref()))
+        .text(first.tls)
+        .text(first.compression)
+        .str(session.binding)
+        .number(session.streams.len() as u64)
+        .number(out)
+        .number(back)
+        .text(last.ended)
+        .text(last.error.as_deref());
+}
+
+fn append_call(tables: &mut Tables, seen: &Seen<'_>, call: &Call) {
+    let duration = call.answered.zip(call.ended).map(|(from, to)| to.time_ns.saturating_sub(from.time_ns));
+    tables
+        .row(TableId::Calls)
+        .time(seen.first.time_ns)
+        .time(seen.last.time_ns)
+        .capture(seen.first.capture)
+        .number(seen.first.frame)
+        .number(seen.last.frame)
+        .str(&seen.flow.community_id)
+        .text(call.from.as_deref())
+        .text(call.to.as_deref())
+        .str(&call.session)
+        .str(&call.media.join(" "))
+        .str(call.outcome())
+        .text(call.reason.as_deref())
+        .number(duration.and_then(|duration| u64::try_from(duration).ok()));
+}
+
+fn append_endpoint(tables: &mut Tables, seen: &Seen<'_>, endpoint: &Endpoint) {
+    let address = &endpoint.address;
+    tables
+        .row(TableId::Candidates)
+        .time(seen.last.time_ns)
+        .capture(seen.last.capture)
+        .number(seen.last.frame)
+        .str(&seen.flow.community_id)
+        .display(seen.sender())
+        .display(seen.receiver())
+        .text(endpoint.from.as_deref())
+        .text(endpoint.to.as_deref())
+        .text((!endpoint.session.is_empty()).then_some(endpoint.session.as_str()))
+        .str(address.via)
+        .str(&address.kind)
+        .str(&address.host)
+        .number(address.port.map(u64::from))
+        .text(address.transport.as_deref())
+        .str(address.scope())
+        .text(address.related.as_deref())
+        .text(address.owner.as_deref());
+}
+
+fn append_command(tables: &mut Tables, seen: &Seen<'_>, command: &Command) {
+    let accounts = command.accounts.join(" ");
+    tables
+        .row(TableId::Commands)
+        .time(seen.first.time_ns)
+        .time(seen.last.time_ns)
+        .capture(seen.first.capture)
+        .number(seen.first.frame)
+        .number(seen.last.frame)
+        .str(&seen.flow.community_id)
+        .display(seen.sender())
+        .display(seen.receiver())
+        .text(command.jid.as_deref())
+        .text(command.to.as_deref())
+        .str(&command.node)
+        .text((!accounts.is_empty()).then_some(accounts.as_str()))
+        .str(command.outcome.name())
+        .flag(seen.flow.within.tls.is_some());
 }
 
 fn append_stream(tables: &mut Tables, seen: &Seen<'_>, summary: &StreamSummary) {
@@ -32,7 +163,7 @@ fn append_stream(tables: &mut Tables, seen: &Seen<'_>, summary: &StreamSummary) 
         .number(summary.first.frame)
         .number(summary.last.frame)
         .str(&seen.flow.community_id)
-        .str(summary.kind.name())
+        .str(stream_kind(summary.kind, seen.flow.within.http))
         .display(summary.client)
         .display(summary.server)
         .text(summary.domain.as_deref())
@@ -48,20 +179,40 @@ fn append_stream(tables: &mut Tables, seen: &Seen<'_>, summary: &StreamSummary) 
         .number(out)
         .number(back)
         .text(summary.error.as_deref())
+        .text(summary.software.as_deref())
+        .text(summary.resumable.as_deref())
+        .text(summary.resumes.as_deref())
+        .text(summary.ended)
         .flag(summary.offered_starttls.map(|_| summary.required_starttls));
 }
 
-fn append_login(tables: &mut Tables, seen: &Seen<'_>, login: &Login) {
+/// Clients that come over HTTP are told apart from those that do not.
+fn stream_kind(kind: StreamKind, binding: Option<HttpBinding>) -> &'static str {
+    match (kind, binding) {
+        (StreamKind::C2s, Some(HttpBinding::Bosh)) => "bosh",
+        (StreamKind::C2s, Some(HttpBinding::WebSocket)) => "websocket",
+        (kind, _) => kind.name(),
+    }
+}
+
+/// Appends a login of any protocol.
+pub(super) fn append_login(tables: &mut Tables, seen: &Seen<'_>, login: &Login, protocol: &str) {
     let secret = match &login.disclosure {
         Disclosure::Password(secret) | Disclosure::Token(secret) => Some(secret.as_str()),
         Disclosure::Guessable | Disclosure::Nothing => None,
     };
-    let secret =
-        Secret { mechanism: &login.mechanism, username: login.username.as_deref(), jid: login.jid.as_deref(), secret };
+    let secret = Secret {
+        protocol,
+        mechanism: &login.mechanism,
+        username: login.username.as_deref(),
+        jid: login.jid.as_deref(),
+        secret,
+    };
     append_secret(tables, seen, &secret, Some(login.outcome.name()), login.encrypted);
 }
 
 struct Secret<'a> {
+    protocol: &'a str,
     mechanism: &'a str,
     username: Option<&'a str>,
     jid: Option<&'a str>,
@@ -84,7 +235,7 @@ fn append_secret(
         .str(&seen.flow.community_id)
         .display(seen.sender())
         .display(seen.receiver())
-        .str("xmpp")
+        .str(secret.protocol)
         .str(secret.mechanism)
         .text(secret.username)
         .text(secret.jid)
@@ -101,9 +252,8 @@ pub fn append_stanza(tables: &mut Tables, seen: &Seen<'_>, stanza: &crate::proto
         StanzaKind::Presence => "presence",
         StanzaKind::Iq => "iq",
     };
-    tables
-        .row(TableId::Stanzas)
-        .time(seen.last.time_ns)
+    let mut row = tables.row(TableId::Stanzas);
+    row.time(seen.last.time_ns)
         .capture(seen.last.capture)
         .number(seen.last.frame)
         .str(&seen.flow.community_id)
@@ -117,4 +267,9 @@ pub fn append_stanza(tables: &mut Tables, seen: &Seen<'_>, stanza: &crate::proto
         .secret(stanza.body)
         .str(stanza.children)
         .number(stanza.bytes);
+    match stanza.meaning.only() {
+        None if stanza.meaning.is_empty() => row.text(None),
+        None => row.display(stanza.meaning),
+        only => row.text(only),
+    };
 }

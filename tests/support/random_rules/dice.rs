@@ -1,13 +1,32 @@
 //! Chance from a seed: SplitMix64, the same on every machine and with every version of every crate.
 
-/// A source of chance.
+use std::net::IpAddr;
+use std::rc::Rc;
+
+/// A source of chance, with what it chooses addresses, ports and words from.
 #[derive(Debug, Clone)]
-pub struct Dice(u64);
+pub struct Dice(u64, Rc<Scene>);
+
+/// What packets and rules have in common, if the packets are captured.
+#[derive(Debug, Default)]
+pub struct Scene {
+    /// Addresses of IPv4 and of IPv6.
+    pub addresses: [Vec<IpAddr>; 2],
+    /// Ports.
+    pub ports: Vec<u64>,
+    /// Pieces of payloads, of letters and digits.
+    pub words: Vec<String>,
+}
 
 impl Dice {
     /// From a seed.
     pub fn new(seed: u64) -> Self {
-        let mut dice = Self(seed);
+        Self::at(seed, Scene::default())
+    }
+
+    /// From a seed, among captured packets.
+    pub fn at(seed: u64, scene: Scene) -> Self {
+        let mut dice = Self(seed, Rc::new(scene));
         dice.next();
         dice
     }
@@ -63,6 +82,12 @@ pub const WORDS: [&str; 8] = ["HELLO", "hello", "abcab", "ab", "<?xml", "passwor
 
 /// An address of the inside or the outside networks.
 pub fn address(d: &mut Dice, v6: bool) -> String {
+    let scene = Rc::clone(&d.1);
+    if let found @ [_, ..] = scene.addresses[usize::from(v6)].as_slice()
+        && !d.chance(1, 8)
+    {
+        return d.pick(found).to_string();
+    }
     let host = d.range(1, 4);
     match (d.chance(1, 2), v6) {
         (true, false) => format!("10.1.0.{host}"),
@@ -81,7 +106,21 @@ pub fn network(d: &mut Dice, v6: bool) -> String {
 
 /// A port.
 pub fn port(d: &mut Dice) -> u64 {
+    let scene = Rc::clone(&d.1);
+    if !scene.ports.is_empty() && !d.chance(1, 8) {
+        return d.pick(&scene.ports);
+    }
     d.pick(&PORTS)
+}
+
+/// A text that may be in a payload.
+pub fn word(d: &mut Dice) -> String {
+    let scene = Rc::clone(&d.1);
+    if !scene.words.is_empty() && !d.chance(1, 8) {
+        let words: Vec<&String> = scene.words.iter().collect();
+        return d.pick(&words).clone();
+    }
+    d.pick(&WORDS).to_owned()
 }
 
 /// A port or a range `low SEPARATOR high`.

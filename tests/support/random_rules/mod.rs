@@ -3,6 +3,8 @@
 //! The same seed always gives the same case. What depends on the clock is left out or made so slow (`1/day`) that no
 //! time passes for it. The tools refuse some rules that are made here; [`RandomCase::accepted`] finds and drops them.
 
+mod captured;
+pub mod coverage;
 mod dice;
 mod ipset;
 mod iptables;
@@ -22,6 +24,8 @@ use std::net::IpAddr;
 pub struct Wanted {
     /// Rules that rewrite addresses.
     pub nat: bool,
+    /// The host vantage, now and then.
+    pub host: bool,
     /// `connlimit` and `ct count`. `nf_conncount.c` looks through its list once a jiffy: of packets that follow faster,
     /// it counts one connection's again and again, so that counters depend on the machine's speed.
     pub conncount: bool,
@@ -33,7 +37,7 @@ pub struct Wanted {
 
 impl Default for Wanted {
     fn default() -> Self {
-        Self { nat: true, conncount: false, rules: 30, packets: 120 }
+        Self { nat: true, host: true, conncount: false, rules: 30, packets: 120 }
     }
 }
 
@@ -101,7 +105,28 @@ pub fn case(seed: u64, wanted: Wanted) -> RandomCase {
     let mut dice = Dice::new(seed);
     let d = &mut dice;
     let v6 = d.chance(1, 3);
+    let (mut case, both) = around(d, seed, v6, wanted);
+    case.packets = packets::packets(d, (v6, both), case.settings.keep_checksums, wanted.packets);
+    case
+}
+
+/// Makes a case for some of the packets of a capture.
+pub fn case_for(seed: u64, wanted: Wanted, packets: &[OwnedPacket]) -> RandomCase {
+    let packets = captured::window(&mut Dice::new(seed), packets, wanted.packets);
+    let mut dice = Dice::at(seed, captured::scene(&packets));
+    let v6 = packets.iter().all(|packet| packet.ip.first().is_none_or(|first| first >> 4 == 6));
+    let (mut case, _) = around(&mut dice, seed, v6, wanted);
+    case.settings.keep_checksums = false;
+    case.vantage = captured::vantage(&mut dice, &packets, matches!(case.vantage, Vantage::Host { .. }));
+    case.packets = packets;
+    case
+}
+
+/// A case without packets; and whether its rules are for both families.
+fn around(d: &mut Dice, seed: u64, v6: bool, wanted: Wanted) -> (RandomCase, bool) {
     let with_sets = d.chance(1, 2);
+    let host = wanted.host && d.chance(1, 6);
+    let wanted = Wanted { host, ..wanted };
     let mut files = Vec::new();
     if d.chance(3, 5) {
         if with_sets {
@@ -112,20 +137,17 @@ pub fn case(seed: u64, wanted: Wanted) -> RandomCase {
         files.push(nft::file(d, wanted));
     }
     let both = matches!(files.last(), Some(file) if file.kind == FileKind::NftScript);
-    let host = d.chance(1, 6);
-    RandomCase {
+    let settings =
+        Settings { liberal: d.chance(1, 8), loose: !d.chance(1, 8), keep_checksums: d.chance(1, 8), per_packet: false };
+    let case = RandomCase {
         seed,
         files,
         backend: if d.chance(1, 3) { Backend::Legacy } else { Backend::Nft },
         vantage: if host { Vantage::Host { local: local() } } else { Vantage::Gateway { inside: inside() } },
-        settings: Settings {
-            liberal: d.chance(1, 8),
-            loose: !d.chance(1, 8),
-            keep_checksums: d.chance(1, 8),
-            per_packet: false,
-        },
-        packets: packets::packets(d, v6, both, wanted.packets),
-    }
+        settings,
+        packets: Vec::new(),
+    };
+    (case, both)
 }
 
 /// Networks behind the inside interface.
@@ -151,6 +173,7 @@ impl RandomCase {
             backend: self.backend,
             vantage: self.vantage.clone(),
             interfaces: Interfaces::default(),
+            bridges: false,
             timing: Timing::Max,
             settings: self.settings,
         }

@@ -1,5 +1,7 @@
 //! Random nft scripts, one rule a line.
 
+mod rarer;
+
 use super::dice::{Dice, address, network, port, ports};
 use super::{FileKind, RandomFile, Wanted};
 
@@ -30,6 +32,18 @@ pub fn file(d: &mut Dice, wanted: Wanted) -> RandomFile {
         }
         file.frame(" }");
     }
+    if wanted.nat && d.chance(1, 3) {
+        for hook in ["prerouting", "input", "output", "postrouting"] {
+            let priority = if matches!(hook, "prerouting" | "output") { "-100" } else { "100" };
+            file.frame(format!(" chain nat-{hook} {{"));
+            file.frame(format!("  type nat hook {hook} priority {priority};"));
+            for _ in 0..wanted.rules / 8 {
+                let rule = rarer::nat(d, inet, hook, wanted.host);
+                file.rule(format!("  {rule}"));
+            }
+            file.frame(" }");
+        }
+    }
     file.frame("}");
     file
 }
@@ -52,16 +66,20 @@ fn sets(d: &mut Dice, file: &mut RandomFile) {
     file.frame(" set seen { type ipv4_addr; flags dynamic; size 100; }");
     file.frame(" set seen2 { type ipv4_addr . inet_service; flags dynamic; size 100; counter; }");
     file.frame(" set rates { type ipv4_addr; flags dynamic; size 100; }");
+    file.frame(" set quotas { type ipv4_addr; flags dynamic; size 100; }");
+    file.frame(" map learned { type ipv4_addr : inet_service; flags dynamic; size 100; }");
+    file.frame(format!(" map limits {{ type ipv4_addr : limit; elements = {{ {a} : \"l1\" }} }}"));
     file.frame(" map marks { type inet_service : mark; elements = { 53 : 0x1, 5222 : 0x2, 443 : 0x12 } }");
 }
 
 fn rule(d: &mut Dice, inet: bool, chain: &str, conncount: bool) -> String {
     let mut parts = Vec::new();
     for _ in 0..d.pick(&[0, 1, 1, 1, 1, 2]) {
-        parts.push(expression(d, inet));
+        let part = if d.chance(1, 3) { rarer::expression(d, inet, chain) } else { expression(d, inet) };
+        parts.push(part);
     }
     if d.chance(1, 3) {
-        let statement = statement(d, conncount);
+        let statement = if d.chance(1, 3) { rarer::statement(d) } else { statement(d, conncount) };
         parts.push(statement);
     }
     let at = if d.chance(1, 6) { 0 } else { parts.len() };
@@ -178,7 +196,6 @@ fn expression(d: &mut Dice, inet: bool) -> String {
                 "ip6 hoplimit 64",
                 "ip6 nexthdr tcp",
                 "ip6 length > 60",
-                "ip6 flowlabel 0",
                 "exthdr hbh exists",
                 "exthdr frag exists",
                 "frag more-fragments 1",
@@ -324,6 +341,8 @@ fn verdict(d: &mut Dice, chain: &str) -> Option<String> {
                 "reject",
                 "meta l4proto tcp reject with tcp reset",
                 "meta nfproto ipv4 reject with icmp type host-unreachable",
+                "meta nfproto ipv6 reject with icmpv6 type admin-prohibited",
+                "reject with icmpx type admin-prohibited",
             ])
             .to_owned(),
         6 if !later.is_empty() => {

@@ -4,17 +4,17 @@ use super::OwnedPacket;
 use super::dice::{Dice, WORDS};
 use super::talk::{ACK, FIN, PSH, RST, SYN, Talk, checksum, crc32c};
 
-const START_NS: i64 = 1_700_000_000_000_000_000;
+pub const START_NS: i64 = 1_700_000_000_000_000_000;
 /// So small that nothing that is measured in days or hours comes nearer.
-const STEP_NS: i64 = 20_000;
+pub const STEP_NS: i64 = 20_000;
 
-/// Packets of one family, or of both.
-pub fn packets(d: &mut Dice, v6: bool, both: bool, about: usize) -> Vec<OwnedPacket> {
+/// Packets of one family, or of both; with wrong checksums now and then if those are kept.
+pub fn packets(d: &mut Dice, (v6, both): (bool, bool), wrong_sums: bool, about: usize) -> Vec<OwnedPacket> {
     let mut conversations: Vec<Vec<Vec<u8>>> = Vec::new();
     let mut packets = 0;
     while packets < about {
         let v6 = if both { d.chance(1, 2) } else { v6 };
-        let mut conversation = conversation(d, v6);
+        let mut conversation = conversation(d, v6, wrong_sums);
         if conversation.len() > 1 && d.chance(1, 10) {
             swap_two(d, &mut conversation);
         }
@@ -26,7 +26,7 @@ pub fn packets(d: &mut Dice, v6: bool, both: bool, about: usize) -> Vec<OwnedPac
 }
 
 /// An Ethernet header from the same sender for all, as behind a router.
-fn link(ip: &[u8]) -> Vec<u8> {
+pub fn link(ip: &[u8]) -> Vec<u8> {
     let ether_type = if ip.first().is_some_and(|first| first >> 4 == 6) { [0x86, 0xdd] } else { [8, 0] };
     [&[2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 1][..], &ether_type].concat()
 }
@@ -54,8 +54,8 @@ fn swap_two(d: &mut Dice, packets: &mut [Vec<u8>]) {
     packets.swap(usize::try_from(a).unwrap(), usize::try_from(b).unwrap());
 }
 
-fn conversation(d: &mut Dice, v6: bool) -> Vec<Vec<u8>> {
-    let mut talk = Talk::new(d, v6);
+fn conversation(d: &mut Dice, v6: bool, wrong_sums: bool) -> Vec<Vec<u8>> {
+    let mut talk = Talk::new(d, v6, wrong_sums);
     match d.below(12) {
         0..=3 => tcp(d, &mut talk),
         4 | 5 => udp(d, &mut talk),

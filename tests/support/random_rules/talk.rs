@@ -13,13 +13,15 @@ pub struct Talk {
     pub v6: bool,
     pub ends: [Vec<u8>; 2],
     pub ports: [u16; 2],
+    /// Now and then a checksum is wrong.
+    pub wrong_sums: bool,
     ttl: u8,
     tos: u8,
     pub packets: Vec<Vec<u8>>,
 }
 
 impl Talk {
-    pub fn new(d: &mut Dice, v6: bool) -> Self {
+    pub fn new(d: &mut Dice, v6: bool, wrong_sums: bool) -> Self {
         let end = |inside: bool, d: &mut Dice| {
             let host = u8::try_from(d.range(1, 4)).unwrap();
             match (v6, inside) {
@@ -41,6 +43,7 @@ impl Talk {
             v6,
             ends,
             ports: [u16::try_from(client).unwrap(), server],
+            wrong_sums,
             ttl: d.pick(&[64, 64, 64, 1, 63, 128, 254, 255]),
             tos: d.pick(&[0, 0, 0, 0x10, 0xb8, 0x03]),
             packets: Vec::new(),
@@ -70,7 +73,7 @@ impl Talk {
                 sum = 0xffff;
             }
             payload[place..place + 2].copy_from_slice(&sum.to_be_bytes());
-            if d.chance(1, 60) {
+            if self.wrong_sums && d.chance(1, 20) {
                 payload[place] ^= 0x5a;
             }
         }

@@ -92,7 +92,7 @@ impl Session {
     pub fn on_flaw(&mut self, flaw: Flaw, quote: Option<&[u8]>, seen: &Seen<'_>, sink: &mut dyn Sink) {
         let blamed = flaw.is_attack() || matches!(flaw, Flaw::Refused(_)) || self.defects.is_sound(seen.direction);
         // Behind a request for compression nothing tells whether it was granted in a segment that comes late.
-        if !blamed || (self.compress_requested && !flaw.is_attack()) {
+        if !blamed || (self.compression_requested && !flaw.is_attack()) {
             return;
         }
         let Some(told) = self.defects.told.get_mut(seen.direction.index()).filter(|told| !told.contains(&flaw)) else {

@@ -2,12 +2,12 @@
 
 use super::{Reaction, Session};
 use crate::evidence::{Direction, Seen};
+use crate::protocol::Sink;
 use crate::protocol::xmpp::element::{Child, Element, TagView, split_name, text_of};
 use crate::protocol::xmpp::login::{Attempt, Exchange};
 use crate::protocol::xmpp::names::{kept, normalized};
 use crate::protocol::xmpp::namespace::{self as ns, Bindings};
-use crate::protocol::xmpp::{Disclosure, Outcome, StreamKind, XmppEvent};
-use crate::protocol::{Event, Sink};
+use crate::protocol::xmpp::{Disclosure, Outcome, StreamKind};
 
 /// Features by which a client or server says who it is; behind the login they are gone.
 fn is_before_login(feature: &Child<'_>) -> bool {
@@ -60,10 +60,10 @@ impl Session {
         let from_client = self.is_from_client(direction) == Some(true);
         match (namespace, name) {
             // What only a server may say has no meaning from a client: it must not blind who reads along.
-            (ns::COMPRESS, "compress") if from_client => self.compress_requested = true,
-            (ns::STREAMS, "features" | "error") | (ns::TLS, "proceed" | "failure") | (ns::COMPRESS, _)
-                if from_client => {}
+            (ns::STREAMS, "features" | "error") | (ns::TLS, "proceed" | "failure") if from_client => {}
+            (ns::COMPRESS, "compressed" | "failure") if from_client => {}
             (ns::SASL, "challenge" | "success" | "failure") if from_client => {}
+            (ns::SASL2, "challenge" | "success" | "failure" | "continue") if from_client => {}
             (ns::STREAMS, "features") => {
                 self.client_is(direction.reversed());
                 let is_starttls = |child: &Child<'_>| child.tag.attribute("xmlns") == Some(ns::TLS);
@@ -74,8 +74,19 @@ impl Session {
                 self.login_offered |= self.tls.is_none() && element.children().any(|child| is_before_login(&child));
                 self.offered_starttls = Some(offered || self.offered_starttls == Some(true));
             }
+            // Each message declares its namespaces itself: what `<open/>` declares holds for it alone.
+            (ns::FRAMING, "open") => {
+                self.on_header(&element.tag(), direction);
+                if let Some(bindings) = self.bindings.get_mut(direction.index()) {
+                    *bindings = Bindings::of_framing();
+                }
+            }
+            (ns::FRAMING, "close") => {
+                self.closed_by.get_or_insert(direction);
+            }
             (ns::STREAMS, "error") => self.on_error(element, seen, sink),
             (ns::SASL, name) => self.on_sasl(name, element, seen, sink),
+            (ns::SASL2, name) => self.on_sasl2(name, element, seen, sink),
             (ns::TLS, "starttls") => {
                 self.client_is(direction);
                 self.starttls_requested = true;
@@ -88,26 +99,46 @@ impl Session {
                 self.starttls_requested = false;
                 self.refused_starttls = true;
             }
-            (ns::COMPRESS, "compressed") => {
+            (ns::COMPRESS, "compress") => {
+                self.client_is(direction);
+                self.compression_requested = true;
+            }
+            (ns::COMPRESS, "failure") => self.compression_requested = false,
+            // Once: what is compressed cannot be compressed again.
+            (ns::COMPRESS, "compressed") if self.compression.is_none() => {
                 self.client_is(direction.reversed());
+                self.compression_requested = false;
                 self.compression = Some("zlib");
                 return Reaction::Compressed;
             }
-            (ns::DIALBACK, "result") => {
-                self.kind.get_or_insert(StreamKind::S2s);
-                let key = text_of(element.inner());
-                let tag = element.tag();
-                if tag.attribute("type").is_none() && !key.trim_ascii().is_empty() {
-                    let domain = |name| tag.attribute(name).map(|jid| normalized(jid).into_owned()).unwrap_or_default();
-                    let (from, to, key) = (domain("from"), domain("to"), key.trim_ascii().to_owned());
-                    sink.event(seen, Event::Xmpp(XmppEvent::DialbackKey { from, to, key }));
-                }
-            }
-            (sm, "enable" | "resume") if sm.starts_with("urn:xmpp:sm:") => self.client_is(direction),
-            (sm, "enabled" | "resumed") if sm.starts_with("urn:xmpp:sm:") => self.client_is(direction.reversed()),
+            (ns::DIALBACK, "result" | "verify") => self.on_dialback(name, element, seen, sink),
+            (ns::BIDI, "bidi") => self.on_bidi(seen, sink),
+            (sm, name) if sm.starts_with(ns::MANAGEMENT) => self.on_management(name, &element.tag(), direction),
             _ => {}
         }
         Reaction::Continue
+    }
+
+    /// Stream management (XEP-0198): what lets a session go on over another connection.
+    pub(super) fn on_management(&mut self, name: &str, tag: &TagView<'_>, direction: Direction) {
+        let from_client = self.is_from_client(direction) == Some(true);
+        match name {
+            "enable" => self.client_is(direction),
+            "resume" => {
+                self.client_is(direction);
+                self.resumption.asked = kept(tag.value("previd"));
+            }
+            "enabled" if !from_client => {
+                self.client_is(direction.reversed());
+                self.resumption.resumable = kept(tag.value("id").filter(|id| !id.is_empty()));
+            }
+            "resumed" if !from_client => {
+                self.client_is(direction.reversed());
+                self.authenticated = true;
+                self.resumption.resumes = kept(tag.value("previd")).or(self.resumption.asked.take());
+            }
+            _ => {}
+        }
     }
 
     fn on_error(&mut self, element: &Element<'_>, seen: &Seen<'_>, sink: &mut dyn Sink) {
@@ -166,7 +197,7 @@ impl Session {
     }
 
     /// The domain whose accounts log in here: none on streams between servers.
-    fn account_domain(&self) -> Option<&str> {
+    pub(super) fn account_domain(&self) -> Option<&str> {
         if self.kind == Some(StreamKind::S2s) { None } else { self.domain.as_deref() }
     }
 

@@ -1,14 +1,16 @@
 //! Stanzas: who speaks to whom, and the children that mean something to the connection.
 
+use super::commands::{Request, announce};
 use super::{Session, report};
 use crate::evidence::{Direction, Seen};
 use crate::protocol::xmpp::element::{Child, Element, TagView, split_name, text_of, value_of};
 use crate::protocol::xmpp::ibb::{Route, Sessions, Taken, Told};
 use crate::protocol::xmpp::login::{Attempt, Exchange, Fields, bare_jid};
+use crate::protocol::xmpp::meaning::{Around, Meaning, Meanings};
 use crate::protocol::xmpp::names::{MAX_KEPT, kept, normalized};
 use crate::protocol::xmpp::namespace::{self as ns, Namespace};
 use crate::protocol::xmpp::{
-    Disclosure, Flaw, Outcome, OversizedStanza, Stanza, StanzaKind, StreamKind, XmppEvent, jid, offer,
+    Disclosure, Flaw, Outcome, OversizedStanza, Stanza, StanzaKind, StreamKind, XmppEvent, jid, offer, signal,
 };
 use crate::protocol::{Event, Sink};
 use std::borrow::Cow;
@@ -54,6 +56,9 @@ enum Concern {
     Ibb,
     Si,
     Jingle,
+    Command,
+    Software,
+    Signal,
 }
 
 /// What the direct children of a stanza tell.
@@ -63,6 +68,7 @@ struct Children<'a> {
     body: Option<Cow<'a, str>>,
     /// The first that means something to the session.
     concern: Option<(Concern, Child<'a>)>,
+    meaning: Meanings,
     /// The first name whose prefix is bound nowhere.
     unbound: Option<&'a str>,
     /// Address of out-of-band data.
@@ -85,6 +91,10 @@ fn concern_of(namespace: &str) -> Option<Concern> {
         ns::IBB => Some(Concern::Ibb),
         ns::SI => Some(Concern::Si),
         ns::JINGLE => Some(Concern::Jingle),
+        ns::COMMANDS => Some(Concern::Command),
+        ns::VERSION | ns::DISCO_INFO | ns::CAPS => Some(Concern::Software),
+        ns::BYTESTREAMS | ns::JINGLE_MESSAGE => Some(Concern::Signal),
+        namespace if ns::EXTERNAL_SERVICES.contains(&namespace) => Some(Concern::Signal),
         _ => None,
     }
 }
@@ -110,13 +120,14 @@ impl Session {
                 self.client_is(seen.direction);
             }
         }
-        let Children { body, concern, unbound, oob } =
-            self.read_children(kind, head, element, namespaces, seen.direction);
+        let from_client = self.is_from_client(seen.direction);
+        let around = Around { kind, stanza_type: stanza_type.as_deref(), from_client };
+        let Children { body, concern, mut meaning, unbound, oob } =
+            self.read_children(around, head, element, namespaces, seen.direction);
         if let Some(name) = unbound {
             sink.skipped("xmpp.malformed", seen.last);
             self.on_flaw(Flaw::UndeclaredPrefix, Some(name.as_bytes()), seen, sink);
         }
-        let from_client = self.is_from_client(seen.direction);
         let from = match (head.from, from_client) {
             (Some(from), _) => Some(normalized(from)),
             (None, Some(true)) => self.account.jid().map(Cow::Borrowed),
@@ -130,21 +141,22 @@ impl Session {
             _ => None,
         };
         let id = head.id.map(value_of);
-        sink.stanza(
-            seen,
-            &Stanza {
-                kind,
-                from: from.as_deref(),
-                to: to.as_deref(),
-                stanza_type: stanza_type.as_deref(),
-                id: id.as_deref(),
-                body: body.as_deref(),
-                children: namespaces,
-                bytes: element.len() as u64,
-                leg: self.leg(seen),
-                oob: oob.as_deref(),
-            },
-        );
+        meaning.add_head(around, to.as_deref());
+        let stanza = Stanza {
+            kind,
+            from: from.as_deref(),
+            to: to.as_deref(),
+            stanza_type: stanza_type.as_deref(),
+            id: id.as_deref(),
+            body: body.as_deref(),
+            children: namespaces,
+            bytes: element.len() as u64,
+            meaning,
+            leg: self.leg(seen),
+            oob: oob.as_deref(),
+        };
+        sink.stanza(seen, &stanza);
+        self.sharing.on_stanza(&stanza, element, seen, sink);
         self.defects.note_size(seen.direction, element.len(), || OversizedStanza {
             bytes: element.len() as u64,
             from: from.as_deref().map(str::to_owned),
@@ -158,6 +170,10 @@ impl Session {
         if let Some(count) = self.stanzas.get_mut(seen.direction.index()) {
             *count += 1;
         }
+        if meaning.contains(Meaning::Announce) && from_client == Some(true) {
+            announce(from.as_deref(), to.as_deref(), id.as_deref(), seen, sink);
+        }
+        let (mut request, mut software) = (None, None);
         let is_error = stanza_type.as_deref() == Some("error");
         if !is_error && let Some((concern, child)) = concern {
             let is_set = stanza_type.as_deref() == Some("set");
@@ -172,11 +188,29 @@ impl Session {
                     offer.into_iter().for_each(|offer| sink.event(seen, Event::Xmpp(XmppEvent::Offer(offer))));
                 }
                 Concern::Jingle if is_set => {
-                    let offers = offer::read_jingle(child.whole, from, to);
-                    offers.into_iter().for_each(|offer| sink.event(seen, Event::Xmpp(XmppEvent::Offer(offer))));
+                    offer::read_jingle(child.whole, from, to, &mut |event| sink.event(seen, Event::Xmpp(event)));
+                    on_signal(&child, from, to, seen, sink);
+                }
+                Concern::Signal => on_signal(&child, from, to, seen, sink),
+                Concern::Command if is_set => {
+                    request = Some(Request::new(child, from, to, id.as_deref().unwrap_or_default()));
+                }
+                Concern::Software if from_client == Some(true) => {
+                    software = Some(child);
                 }
                 _ => {}
             }
+        }
+        drop((from, to));
+        if let Some(child) = software {
+            self.software.read(&child, kind, stanza_type.as_deref());
+        }
+        if let Some(request) = request {
+            self.on_command(request, seen, sink);
+        }
+        if kind == StanzaKind::Iq && self.commands.are_open() {
+            let command = concern.and_then(|(concern, child)| (concern == Concern::Command).then_some(child));
+            self.on_command_answer(stanza_type.as_deref(), id.as_deref(), command, seen, sink);
         }
         match from_client {
             Some(true) if stanza_type.as_deref() == Some("set") => self.on_request(head, concern, seen, sink),
@@ -196,23 +230,25 @@ impl Session {
     /// Reads the direct children. Their namespaces go to `namespaces`, but for the one that stanzas themselves are in.
     fn read_children<'a>(
         &self,
-        kind: StanzaKind,
+        around: Around<'_>,
         head: &Head<'_>,
         element: &Element<'a>,
         namespaces: &mut String,
         direction: Direction,
     ) -> Children<'a> {
         namespaces.clear();
-        let mut found = Children::default();
-        let Some(bindings) = self.bindings.get(direction.index()) else { return found };
+        let mut children = Children::default();
+        let Some(bindings) = self.bindings.get(direction.index()) else { return children };
         let inherited = bindings.without_prefix(head.xmlns);
-        let around = element.tag();
+        let tag = element.tag();
         for child in element.children() {
-            match bindings.resolve(&child.tag, &around, inherited) {
+            match bindings.resolve(&child.tag, &tag, inherited) {
                 Namespace::Stanza => {
-                    let is_body = kind == StanzaKind::Message && split_name(child.tag.name()).1 == "body";
-                    if is_body && found.body.is_none() {
-                        found.body = Some(text_of(child.inner));
+                    let is_body = around.kind == StanzaKind::Message && split_name(child.tag.name()).1 == "body";
+                    if is_body && children.body.is_none() {
+                        let body = text_of(child.inner);
+                        children.meaning.add_body(&body);
+                        children.body = Some(body);
                     }
                 }
                 Namespace::Named(namespace) => {
@@ -220,21 +256,22 @@ impl Session {
                         namespaces.push(' ');
                     }
                     namespaces.push_str(namespace);
-                    if matches!(namespace, ns::OOB | ns::OOB_IQ) && found.oob.is_none() {
-                        found.oob = oob_url(child.inner);
+                    children.meaning.add_child(namespace, &child, around);
+                    if matches!(namespace, ns::OOB | ns::OOB_IQ) && children.oob.is_none() {
+                        children.oob = oob_url(child.inner);
                     }
-                    if found.concern.is_none() {
-                        found.concern = concern_of(namespace).map(|concern| (concern, child));
+                    if children.concern.is_none() {
+                        children.concern = concern_of(namespace).map(|concern| (concern, child));
                     }
                 }
                 Namespace::Unbound => {
                     if bindings.known {
-                        found.unbound.get_or_insert(child.tag.name());
+                        children.unbound.get_or_insert(child.tag.name());
                     }
                 }
             }
         }
-        found
+        children
     }
 
     /// A request of the client that may hold a password.
@@ -343,7 +380,8 @@ fn on_ibb(
         sink.skipped("xmpp.limit", seen.last);
         return;
     }
-    let route = Route { seen, sid: &sid, from: head.from, to: head.to };
+    let spool = sink.spool().cloned();
+    let route = Route { seen, sid: &sid, from: head.from, to: head.to, spool: spool.as_ref() };
     match split_name(child.tag.name()).1 {
         "open" => sessions.open(route, head.id, told),
         "data" => {
@@ -356,4 +394,14 @@ fn on_ibb(
         _ => {}
     }
     report(told, seen.flow, sink);
+}
+
+fn on_signal(child: &Child<'_>, from: Option<&str>, to: Option<&str>, seen: &Seen<'_>, sink: &mut dyn Sink) {
+    if [from, to].into_iter().flatten().any(|jid| jid.len() > MAX_KEPT) {
+        sink.skipped("xmpp.limit", seen.last);
+        return;
+    }
+    if let Some(signal) = signal::read(child.whole, from, to) {
+        sink.event(seen, Event::Xmpp(XmppEvent::Signal(Box::new(signal))));
+    }
 }

@@ -36,8 +36,8 @@ impl AddrType {
         let fits = |wanted: Option<Inv<u16>>, addr: IpAddr| {
             wanted.is_none_or(|wanted| {
                 let is_so = match addr {
-                    IpAddr::V4(addr) => of_v4(addr, device, routes) & wanted.value != 0,
-                    IpAddr::V6(addr) => is_of_v6(addr, wanted.value, device, routes),
+                    IpAddr::V4(addr) => of_v4(addr, device, hook, routes) & wanted.value != 0,
+                    IpAddr::V6(addr) => is_of_v6(addr, wanted.value, device, hook, routes),
                 };
                 is_so != wanted.not
             })
@@ -47,8 +47,8 @@ impl AddrType {
 }
 
 /// A local address, and on this device if one is asked for.
-fn is_local(addr: IpAddr, device: Option<&str>, routes: &Routes) -> bool {
-    routes.is_local(addr) && device.is_none_or(|device| holder(addr, routes) == device)
+fn is_local(addr: IpAddr, device: Option<&str>, hook: &HookContext, routes: &Routes) -> bool {
+    routes.is_local_at(addr, hook) && device.is_none_or(|device| holder(addr, routes) == device)
 }
 
 /// The interface that has a local address: nobody says which, so the one by which its neighbours are reached.
@@ -57,18 +57,18 @@ fn holder(addr: IpAddr, routes: &Routes) -> &str {
 }
 
 /// `inet_dev_addr_type`.
-fn of_v4(addr: Ipv4Addr, device: Option<&str>, routes: &Routes) -> u16 {
+fn of_v4(addr: Ipv4Addr, device: Option<&str>, hook: &HookContext, routes: &Routes) -> u16 {
     if addr.octets().first() == Some(&0) || addr.is_broadcast() {
         return kind::BROADCAST;
     }
     if addr.is_multicast() {
         return kind::MULTICAST;
     }
-    if is_local(addr.into(), device, routes) { kind::LOCAL } else { kind::UNICAST }
+    if is_local(addr.into(), device, hook, routes) { kind::LOCAL } else { kind::UNICAST }
 }
 
 /// `match_type6`: unlike IPv4, every bit that is asked for must hold, but for the three that a route answers.
-fn is_of_v6(addr: Ipv6Addr, wanted: u16, device: Option<&str>, routes: &Routes) -> bool {
+fn is_of_v6(addr: Ipv6Addr, wanted: u16, device: Option<&str>, hook: &HookContext, routes: &Routes) -> bool {
     let asks = |bit| wanted & bit != 0;
     let multicast = addr.is_multicast();
     if (asks(kind::MULTICAST) && !multicast)
@@ -80,7 +80,7 @@ fn is_of_v6(addr: Ipv6Addr, wanted: u16, device: Option<&str>, routes: &Routes) 
     if !asks(kind::LOCAL | kind::ANYCAST | kind::UNREACHABLE) {
         return true;
     }
-    asks(kind::LOCAL) && is_local(addr.into(), device, routes)
+    asks(kind::LOCAL) && is_local(addr.into(), device, hook, routes)
 }
 
 /// `-m rpfilter`.

@@ -38,6 +38,9 @@ const GC_INTERVAL: u32 = 1000;
 const BYTE_EXPIRE: u32 = 15;
 const BYTE_EXPIRE_BURST: u32 = 60;
 
+/// `NEXTHDR_NONE`.
+const NO_NEXT_HEADER: u8 = 59;
+
 mod mode {
     pub const DESTINATION: u32 = 1;
     pub const DESTINATION_PORT: u32 = 2;
@@ -200,7 +203,7 @@ impl Table {
         }
     }
 
-    /// `hashlimit_init_dst`. `None`: the ports are cut off.
+    /// `hashlimit_init_dst`. `None`: the ports are cut off, or IPv6 headers lead to none (`ipv6_skip_exthdr`).
     fn key(&self, skb: &Skb<'_>) -> Option<Key> {
         let mut key = Key::default();
         let wants = |bit: u32| self.limit.mode & bit != 0;
@@ -213,7 +216,9 @@ impl Table {
         if !wants(mode::DESTINATION_PORT | mode::SOURCE_PORT) {
             return Some(key);
         }
-        let at = match skb.headers.protocol? {
+        let protocol = skb.headers.protocol.filter(|protocol| !skb.is_v6() || *protocol != NO_NEXT_HEADER)?;
+        let at = match protocol {
+            _ if skb.is_v6() && skb.headers.fragment_offset > 0 => return Some(key),
             6 | 17 | 33 | 50 | 132 | 136 => 0,
             51 => 4,
             _ => return Some(key),

@@ -2,6 +2,7 @@
 
 use super::rules::{self, Row};
 use super::{Act, Backend, Bench, frames, v4, v6};
+use crate::replay::conntrack::Checksums;
 use crate::replay::skb::Skb;
 use crate::replay::xt::reject_reply;
 use crate::ruleset::nft::Reject;
@@ -58,7 +59,7 @@ proptest! {
         let backend = if legacy { Backend::Legacy } else { Backend::Nft };
         let mut bench = sent(if v6 { v6::rows() } else { v4::rows() }, v6, backend);
         for how in [Reject::TcpReset, Reject::Icmp(3), Reject::Icmpv6(4), Reject::Icmpx(1)] {
-            let reply = reject_reply(&skb, how, &bench.routes);
+            let reply = reject_reply(&skb, how, &bench.routes, Checksums::Verified);
             prop_assert!(reply.is_none_or(|reply| Skb::new(&reply, &[], 0).is_some()));
         }
         // One at a time, so that a packet that one of them drops reaches the others.

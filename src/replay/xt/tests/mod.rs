@@ -4,13 +4,14 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // tests
 
 mod damaged;
+mod guarded;
 mod micro;
 mod rules;
 mod targets;
 mod v4;
 mod v6;
 
-use super::super::conntrack::{Conn, ConnId};
+use super::super::conntrack::{Conn, ConnId, CtInfo};
 use super::super::skb::{HookContext, Skb};
 use super::super::world::{Answer, Connections, Routes, World};
 use super::stateful::Shared;

@@ -71,7 +71,7 @@ pub fn masked(text: &str) -> Masked {
     Masked { addr: addr.parse().unwrap(), mask: mask.parse().unwrap() }
 }
 
-fn interface(name: &str, prefix: bool) -> IfName {
+pub fn interface(name: &str, prefix: bool) -> IfName {
     IfName { name: name.into(), prefix }
 }
 

@@ -55,7 +55,7 @@ fn time(o: &Options<'_>) -> Result<Match, RuleError> {
     let monthdays = o.inv("monthdays", monthdays)?.map(|days| if days.not { !days.value & MONTH } else { days.value });
     let weekdays = o.inv("weekdays", weekdays)?.map(|days| if days.not { !days.value & WEEK } else { days.value });
     if monthdays == Some(0) || weekdays == Some(0) {
-        return Err(o.fault(o.at, "no day is left: the rule would never match"));
+        o.note(o.at, "no day is left: the rule never matches");
     }
     Ok(Match::Time(Box::new(Time {
         date: (date != Range { low: 0, high: DATE_END }).then_some(date),

@@ -50,7 +50,7 @@ impl Lower<'_> {
             ExprKind::ExtHdr { header, field, index } => self.exthdr(expr.pos, header, field.as_ref(), *index, out),
             ExprKind::TcpOption(option) => self.tcp_option(expr.pos, option, out),
             ExprKind::IpOption { option, field } => {
-                self.need(Needs::Network(IPV4), out);
+                self.need_first(Needs::Network(IPV4), out);
                 let field = field.as_ref().map(|field| field.text.as_str());
                 let (kind, offset, bits, of) = fields::ip_option(&option.text, field)
                     .ok_or_else(|| self.fault(option.pos, "no such option, or no such field of it"))?;
@@ -131,13 +131,17 @@ impl Lower<'_> {
             Meta::SkUid | Meta::SkGid | Meta::CGroup => {
                 "the sending process is not in a capture: the rule is taken as not matching"
             }
-            Meta::RtClassId | Meta::SecMark | Meta::IifGroup | Meta::OifGroup | Meta::Cpu => {
-                "not to be known from a capture: the rule is taken as not matching"
-            }
+            Meta::RtClassId
+            | Meta::SecMark
+            | Meta::IifGroup
+            | Meta::OifGroup
+            | Meta::IifKind
+            | Meta::OifKind
+            | Meta::Cpu => "not to be known from a capture: the rule is taken as not matching",
             Meta::Random => "drawn from a fixed row, not as the kernel would",
             _ => return,
         };
-        self.not_modelled(format!("meta {key:?}"), effect);
+        self.not_modelled(format!("meta {key:?}").to_lowercase(), effect);
     }
 
     /// Puts a dependency before what needs it, once a rule.
@@ -172,6 +176,14 @@ impl Lower<'_> {
                 out.push(compare(Expr::Meta(Meta::L4Proto), vec![protocol]));
             }
         }
+    }
+
+    /// The same before all else in the rule: where nft puts what options and extension headers need
+    /// (`expr_evaluate_exthdr`), so that a counter before them counts that family alone.
+    fn need_first(&mut self, needs: Needs, out: &mut Vec<Statement>) {
+        let mut before = Vec::new();
+        self.need(needs, &mut before);
+        out.splice(0..0, before);
     }
 
     fn payload(&mut self, pos: Pos, payload: &ast::Payload, out: &mut Vec<Statement>) -> Result<Asked> {
@@ -303,7 +315,7 @@ impl Lower<'_> {
         index: Option<u32>,
         out: &mut Vec<Statement>,
     ) -> Result<Asked> {
-        self.need(Needs::Network(IPV6), out);
+        self.need_first(Needs::Network(IPV6), out);
         let Some(number) = fields::exthdr_number(&header.text) else {
             return Err(self.fault(header.pos, "expected hbh, rt, rt0, rt2, rt4, srh, frag, dst or mh"));
         };

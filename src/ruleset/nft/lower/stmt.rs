@@ -9,6 +9,9 @@ use crate::ruleset::nft::types::Type;
 use crate::ruleset::nft::{DynSetOp, Expr, Limit, Nat, NatKind, ObjectKind, Op, Reject, SetData, Statement, Value};
 use std::sync::Arc;
 
+/// `NFTA_FIB_F_PRESENT`.
+const FIB_PRESENT: u32 = 32;
+
 impl Lower<'_> {
     pub(super) fn statement(&mut self, statement: &Stmt, out: &mut Vec<Statement>) -> Result<()> {
         let pos = statement.pos;
@@ -130,6 +133,11 @@ impl Lower<'_> {
             RelOp::Implicit | RelOp::Not => Op::Eq,
         };
         match &right.kind {
+            ExprKind::Symbol(word) if matches!(asked.expr, Expr::Fib { .. }) && of != Type::FibType => {
+                if let Some(present) = presence(word) {
+                    return Ok(Statement::Compare { left: only_presence(asked.expr), op: plain, right: vec![present] });
+                }
+            }
             ExprKind::Set(_) | ExprKind::SetRef(_) => {
                 let set = self.set_of(right, &asked.types)?;
                 return Ok(Statement::Lookup { of: asked.expr, not, set });
@@ -351,6 +359,23 @@ impl Lower<'_> {
             }
             _ => Err(self.fault(name.pos, "expected the name of an object, or a map to them")),
         }
+    }
+}
+
+/// `exists` and `missing` as the kernel answers whether there is a route.
+fn presence(word: &str) -> Option<u8> {
+    match word {
+        "exists" => Some(1),
+        "missing" => Some(0),
+        _ => None,
+    }
+}
+
+/// Not which interface a route leads to, but whether there is one (`NFTA_FIB_F_PRESENT`).
+fn only_presence(expr: Expr) -> Expr {
+    match expr {
+        Expr::Fib { flags, result } => Expr::Fib { flags: flags | FIB_PRESENT, result },
+        other => other,
     }
 }
 

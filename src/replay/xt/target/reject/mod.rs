@@ -4,6 +4,7 @@
 
 mod sums;
 
+use super::super::super::conntrack::Checksums;
 use super::super::super::skb::Skb;
 use super::super::super::world::Routes;
 use super::super::view::find_header;
@@ -22,7 +23,6 @@ mod number {
     pub const ICMP: u8 = 1;
     pub const TCP: u8 = 6;
     pub const UDP: u8 = 17;
-    pub const DCCP: u8 = 33;
     pub const GRE: u8 = 47;
     pub const ESP: u8 = 50;
     pub const AUTH: u8 = 51;
@@ -57,28 +57,28 @@ pub(super) fn of_name(name: &str, v6: bool) -> Reject {
 /// fragment that is not the first, to what was not meant for one host.
 ///
 /// It goes through OUTPUT and POSTROUTING on its own, with the connection of the packet that it answers.
-pub fn reject_reply(skb: &Skb<'_>, how: Reject, routes: &Routes) -> Option<Vec<u8>> {
+pub fn reject_reply(skb: &Skb<'_>, how: Reject, routes: &Routes, checksums: Checksums) -> Option<Vec<u8>> {
     /// Codes of a family-independent answer (`nft_reject_icmp_code`, `nft_reject_icmpv6_code`).
     const ANY_V4: [u8; 4] = [0, 3, 1, 13];
     const ANY_V6: [u8; 4] = [0, 4, 3, 1];
     match (how, skb.is_v6()) {
-        (Reject::TcpReset, true) => reset_v6(skb),
-        (Reject::TcpReset, false) => reset_v4(skb),
-        (Reject::Icmp(code), false) => unreachable_v4(skb, code, routes),
-        (Reject::Icmpv6(code), true) => unreachable_v6(skb, code, routes),
-        (Reject::Icmpx(code), false) => unreachable_v4(skb, *ANY_V4.get(usize::from(code))?, routes),
-        (Reject::Icmpx(code), true) => unreachable_v6(skb, *ANY_V6.get(usize::from(code))?, routes),
+        (Reject::TcpReset, true) => reset_v6(skb, checksums),
+        (Reject::TcpReset, false) => reset_v4(skb, checksums),
+        (Reject::Icmp(code), false) => unreachable_v4(skb, code, routes, checksums),
+        (Reject::Icmpv6(code), true) => unreachable_v6(skb, code, routes, checksums),
+        (Reject::Icmpx(code), false) => unreachable_v4(skb, *ANY_V4.get(usize::from(code))?, routes, checksums),
+        (Reject::Icmpx(code), true) => unreachable_v6(skb, *ANY_V6.get(usize::from(code))?, routes, checksums),
         (Reject::Icmp(_), true) | (Reject::Icmpv6(_), false) => None,
     }
 }
 
 /// `nf_send_reset`.
-fn reset_v4(skb: &Skb<'_>) -> Option<Vec<u8>> {
+fn reset_v4(skb: &Skb<'_>, checksums: Checksums) -> Option<Vec<u8>> {
     let at = skb.headers.transport as usize;
     if skb.headers.protocol != Some(number::TCP) || skb.headers.fragment_offset != 0 || is_for_many(skb.dst()) {
         return None;
     }
-    let segment = reset(skb, at)?;
+    let segment = reset(skb, at, checksums)?;
     Some(v4_packet(
         Header { tos: 0, flags: 0x4000, protocol: number::TCP, options: &[] },
         skb.dst(),
@@ -88,7 +88,7 @@ fn reset_v4(skb: &Skb<'_>) -> Option<Vec<u8>> {
 }
 
 /// `nf_send_reset6`.
-fn reset_v6(skb: &Skb<'_>) -> Option<Vec<u8>> {
+fn reset_v6(skb: &Skb<'_>, checksums: Checksums) -> Option<Vec<u8>> {
     if !is_unicast(skb.src()) || !is_unicast(skb.dst()) {
         return None;
     }
@@ -96,15 +96,15 @@ fn reset_v6(skb: &Skb<'_>) -> Option<Vec<u8>> {
     if found.kind != number::TCP || found.fragment != 0 {
         return None;
     }
-    let segment = reset(skb, found.offset)?;
+    let segment = reset(skb, found.offset, checksums)?;
     Some(v6_packet(number::TCP, skb.dst(), skb.src(), segment))
 }
 
 /// `nf_reject_ip_tcphdr_put`, without checksum.
-fn reset(skb: &Skb<'_>, at: usize) -> Option<Vec<u8>> {
+fn reset(skb: &Skb<'_>, at: usize, checksums: Checksums) -> Option<Vec<u8>> {
     let header = skb.array::<20>(at)?;
     let [s0, s1, d0, d1, q0, q1, q2, q3, a0, a1, a2, a3, offset, flags, ..] = header;
-    if !sums::is_right(skb, number::TCP, at) {
+    if !sums::is_right(skb, number::TCP, at, checksums) {
         return None;
     }
     let (fin, syn, rst, ack) = (flags & 1, flags >> 1 & 1, flags & 4 != 0, flags & 16 != 0);
@@ -122,7 +122,7 @@ fn reset(skb: &Skb<'_>, at: usize) -> Option<Vec<u8>> {
 }
 
 /// `nf_send_unreach`, `__icmp_send`.
-fn unreachable_v4(skb: &Skb<'_>, code: u8, routes: &Routes) -> Option<Vec<u8>> {
+fn unreachable_v4(skb: &Skb<'_>, code: u8, routes: &Routes, checksums: Checksums) -> Option<Vec<u8>> {
     if skb.headers.fragment_offset != 0 || is_for_many(skb.dst()) || is_for_many(skb.src()) {
         return None;
     }
@@ -130,7 +130,7 @@ fn unreachable_v4(skb: &Skb<'_>, code: u8, routes: &Routes) -> Option<Vec<u8>> {
     if protocol == number::ICMP && !matches!(skb.byte(at)?, 0 | 8 | 13..=18) {
         return None;
     }
-    if !sums::is_right(skb, protocol, at) {
+    if !sums::is_right(skb, protocol, at, checksums) {
         return None;
     }
     let options = echoed_options(skb);
@@ -167,7 +167,7 @@ fn echoed_options(skb: &Skb<'_>) -> Vec<u8> {
 }
 
 /// `nf_send_unreach6`, `icmp6_send`.
-fn unreachable_v6(skb: &Skb<'_>, code: u8, routes: &Routes) -> Option<Vec<u8>> {
+fn unreachable_v6(skb: &Skb<'_>, code: u8, routes: &Routes, checksums: Checksums) -> Option<Vec<u8>> {
     if skb.src().is_unspecified() || skb.src().is_multicast() || skb.dst().is_multicast() {
         return None;
     }
@@ -178,7 +178,7 @@ fn unreachable_v6(skb: &Skb<'_>, code: u8, routes: &Routes) -> Option<Vec<u8>> {
     if found.kind == number::ICMPV6 && skb.byte(found.offset)? & 0x80 == 0 {
         return None;
     }
-    if !sums::is_right(skb, found.kind, found.offset) {
+    if !sums::is_right(skb, found.kind, found.offset, checksums) {
         return None;
     }
     let message = [&[1, code, 0, 0, 0, 0, 0, 0], quoted(skb, LONGEST_V6 - 48).as_slice()].concat();
@@ -198,7 +198,7 @@ fn own_address(skb: &Skb<'_>, routes: &Routes) -> IpAddr {
     if routes.is_local(dst) {
         return dst;
     }
-    routes.local.iter().copied().find(|addr| addr.is_ipv6() == dst.is_ipv6()).unwrap_or(dst)
+    routes.first_local(dst.is_ipv6()).unwrap_or(Routes::standing(dst.is_ipv6()))
 }
 
 fn is_for_many(addr: IpAddr) -> bool {
@@ -287,7 +287,7 @@ mod tests {
     }
 
     fn answer(packet: &[u8], kind: Reject) -> Option<Vec<u8>> {
-        reject_reply(&Skb::new(packet, &[], 0).unwrap(), kind, &routes())
+        reject_reply(&Skb::new(packet, &[], 0).unwrap(), kind, &routes(), Checksums::Assumed)
     }
 
     fn udp(len: usize) -> Vec<u8> {

@@ -2,24 +2,27 @@
 //! nothing that is damaged.
 //!
 //! Captures are full of segments whose checksum the network card had yet to fill in. So a whole TCP, UDP or ICMP packet
-//! is taken to be right; what no card would have completed is summed up: fragments, cut headers, other protocols.
+//! is taken to be right unless the settings say otherwise; what no card would have completed is summed up: fragments,
+//! cut headers, other protocols.
 
+use super::super::super::super::conntrack::Checksums;
 use super::super::super::super::skb::Skb;
 use super::super::header::checksum;
 use super::number;
 
 /// `at` is where the transport header begins, `protocol` its number.
-pub fn is_right(skb: &Skb<'_>, protocol: u8, at: usize) -> bool {
+pub fn is_right(skb: &Skb<'_>, protocol: u8, at: usize, checksums: Checksums) -> bool {
     let payload = skb.bytes.get(at..).unwrap_or_default();
     let is_cut = skb.bytes.len() < skb.len as usize;
-    is_cut || has_no_sum(protocol, payload) || is_whole(skb, protocol, payload) || sums_up(skb, protocol, payload)
+    let is_assumed = || checksums != Checksums::Verified && is_whole(skb, protocol, payload);
+    is_cut || has_no_sum(protocol, payload) || is_assumed() || sums_up(skb, protocol, payload)
 }
 
-/// Protocols without a checksum over all of their data, and UDP that does without.
+/// Protocols without a checksum over all of their data, and UDP that does without. DCCP went with kernel 6.16.
 fn has_no_sum(protocol: u8, payload: &[u8]) -> bool {
     match (protocol, payload) {
         (number::UDP, [_, _, _, _, _, _, high, low, ..]) => (high, low) == (&0, &0),
-        (number::GRE | number::ESP | number::AUTH | number::SCTP | number::UDPLITE | number::DCCP, _) => true,
+        (number::GRE | number::ESP | number::AUTH | number::SCTP | number::UDPLITE, _) => true,
         _ => false,
     }
 }
@@ -43,7 +46,8 @@ fn sums_up(skb: &Skb<'_>, protocol: u8, payload: &[u8]) -> bool {
     let addresses = match (skb.is_v6(), protocol) {
         (true, _) => skb.at(8, 32),
         (false, number::TCP | number::UDP) => skb.at(12, 8),
-        (false, _) => return checksum(&[payload]) == 0,
+        // Summed from the IP header on, which makes nothing and zeros right too.
+        (false, _) => return matches!(checksum(&[payload]), 0 | 0xffff),
     };
     let len = u32::try_from(payload.len()).unwrap_or(u32::MAX).to_be_bytes();
     checksum(&[addresses.unwrap_or_default(), &len, &[0, protocol], payload]) == 0

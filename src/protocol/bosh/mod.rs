@@ -1,0 +1,120 @@
+//! BOSH (XEP-0124, XEP-0206): HTTP exchanges of several connections in, the XMPP streams in them out.
+//!
+//! A session is known by its id at one server. Its requests count (`rid`) whatever connections they take; their
+//! responses belong to them. [`body`] takes the wrapper off a message, [`session`] puts messages back in order and feeds
+//! what they hold to an XMPP decoder, as if it had come over TCP.
+//!
+//! An exchange is known when its response has come, and the server keeps responses back until it has something to say.
+//! So a session lags behind by as many exchanges as the server lets be open at once: only then it is known what was said
+//! before a response.
+
+mod body;
+mod session;
+
+use super::http::{HttpEvent, HttpExchange};
+use super::{Event, Join, Record, Sink};
+use crate::evidence::Direction;
+use body::Body;
+use session::{Exchange, Session};
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+
+/// Sessions under way: more than a large site has.
+const MAX_SESSIONS: usize = 16_384;
+/// Bytes of messages that wait for others, in all sessions.
+const MAX_WAITING: usize = 256 << 20;
+/// Longest session id that is believed.
+const MAX_SID: usize = 1024;
+
+/// Starts the join.
+pub(super) fn start() -> Box<dyn Join> {
+    Box::<BoshJoin>::default()
+}
+
+/// Server and session id.
+type Key = (SocketAddr, Box<str>);
+
+#[derive(Default)]
+struct BoshJoin {
+    /// Sessions in the order in which they began.
+    sessions: BTreeMap<u64, (Key, Session)>,
+    by_key: HashMap<Key, u64>,
+    begun: u64,
+    waiting: usize,
+}
+
+impl Join for BoshJoin {
+    fn on_record(&mut self, record: &Record, sink: &mut dyn Sink) {
+        let Event::Http(HttpEvent::Exchange(told)) = &record.event else { return };
+        let request = Body::read(&told.request.body);
+        let response = told.response.as_ref().and_then(|response| Body::read(&response.body));
+        if request.is_none() && response.is_none() {
+            return;
+        }
+        let Some(request) = request.filter(|request| request.rid().is_some()) else {
+            // The request that goes with it was not captured, so its place is not known.
+            sink.skipped("bosh.unmatched", record.at.last);
+            return;
+        };
+        self.take(record, told, &request, response.as_ref(), sink);
+    }
+
+    fn finish(&mut self, sink: &mut dyn Sink) {
+        for (_, mut session) in std::mem::take(&mut self.sessions).into_values() {
+            session.finish(sink);
+        }
+        self.by_key.clear();
+    }
+}
+
+impl BoshJoin {
+    fn take(
+        &mut self,
+        record: &Record,
+        told: &HttpExchange,
+        request: &Body<'_>,
+        response: Option<&Body<'_>>,
+        sink: &mut dyn Sink,
+    ) {
+        let Some(rid) = request.rid() else { return };
+        // A session's id is in all of its requests but the first: that one's response gives it.
+        let Some(sid) = request.value("sid").or_else(|| response.and_then(|body| body.value("sid"))) else {
+            sink.skipped("bosh.no-session", record.at.last);
+            return;
+        };
+        if sid.len() > MAX_SID {
+            sink.skipped("bosh.limit", record.at.last);
+            return;
+        }
+        let key: Key = (record.at.receiver(), sid.as_ref().into());
+        let number = self.by_key.get(&key).copied().unwrap_or_else(|| self.begin(key, rid, sink));
+        let Some((_, session)) = self.sessions.get_mut(&number) else { return };
+        let before = session.waiting_bytes();
+        let from_opener = record.at.direction == Direction::FromOrig;
+        session.take(rid, Exchange::new(told, request, response, &record.at, from_opener), sink);
+        self.waiting = (self.waiting + session.waiting_bytes()).saturating_sub(before);
+        if self.waiting > MAX_WAITING {
+            sink.skipped("bosh.limit", record.at.last);
+            self.waiting = self.waiting.saturating_sub(session.waiting_bytes());
+            session.flush(sink);
+        }
+    }
+
+    fn begin(&mut self, key: Key, rid: u64, sink: &mut dyn Sink) -> u64 {
+        if self.sessions.len() >= MAX_SESSIONS
+            && let Some((_, (key, mut oldest))) = self.sessions.pop_first()
+        {
+            sink.skipped("bosh.limit", oldest.last());
+            self.waiting = self.waiting.saturating_sub(oldest.waiting_bytes());
+            oldest.finish(sink);
+            self.by_key.remove(&key);
+        }
+        self.begun += 1;
+        self.by_key.insert(key.clone(), self.begun);
+        self.sessions.insert(self.begun, (key, Session::new(rid)));
+        self.begun
+    }
+}
+
+#[cfg(test)]
+mod tests;
