@@ -13,6 +13,8 @@ use support::tshark::{captures, tshark};
 const OTHER_STANZAS: &[(&str, &str)] = &[
     ("05-starttls-dsb", "tshark opens TLS with the keys in the file"),
     ("06-zlib", "tshark reads nothing of the streams; what is before compression counts here"),
+    ("09a-bosh", "tshark reads no stanzas inside HTTP"),
+    ("09b-websocket", "tshark reads no stanzas inside WebSocket"),
     ("10-component", "tshark does not know the component's port"),
     ("11a-hostile-xml", "tshark gives up streams that are not well-formed; here the next stanza is found"),
     ("15c-snaplen", "tshark leaves out stanzas that the snapshot length cuts; here what came whole is told"),

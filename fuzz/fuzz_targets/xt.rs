@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use jabberscope::replay::conntrack::Conntrack;
+use jabberscope::replay::conntrack::{Checksums, Conntrack};
 use jabberscope::replay::skb::{HookContext, Skb};
 use jabberscope::replay::world::{Answer, Routes, World};
 use jabberscope::replay::xt::{Backend, Preparation, PreparedRule, Shared, Strings, reject_reply};
@@ -114,7 +114,7 @@ fuzz_target!(|input: &[u8]| {
         }
     }
     for how in [Reject::TcpReset, Reject::Icmpx(1)] {
-        if let Some(reply) = reject_reply(&skb, how, &routes) {
+        if let Some(reply) = reject_reply(&skb, how, &routes, Checksums::Verified) {
             assert!(Skb::new(&reply, &[], 0).is_some());
         }
     }

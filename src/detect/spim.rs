@@ -58,8 +58,9 @@ struct Lane {
 struct Text {
     hash: u64,
     last_ns: i64,
-    /// The first addressee and when; kept with its space.
+    /// The first addressee, what he was told, and when; kept with their space.
     first_to: String,
+    first_body: String,
     first: Stamp,
     /// It is told at once, for it goes to many.
     is_mailing: bool,
@@ -133,7 +134,7 @@ impl SpimWatch {
             last_ns: now_ns,
         });
         lane.last_ns = now_ns;
-        let text = lane.text(normalized_hash(body), now_ns, to, seen.last);
+        let text = lane.text(body, now_ns, to, seen.last);
         if text.is_mailing {
             self.told.push(mailing(seen, stanza, body, to, None));
             return;
@@ -148,8 +149,9 @@ impl SpimWatch {
         }
         // What came before is told with the place where it came.
         text.is_mailing = true;
-        let first = (std::mem::take(&mut text.first_to), text.first);
-        for (to, stamp) in std::iter::once(first).chain(text.waiting.drain(..)) {
+        let earlier = Seen { first: text.first, last: text.first, ..*seen };
+        self.told.push(mailing(&earlier, stanza, &text.first_body, &text.first_to, None));
+        for (to, stamp) in text.waiting.drain(..) {
             let earlier = Seen { first: stamp, last: stamp, ..*seen };
             self.told.push(mailing(&earlier, stanza, body, &to, None));
         }
@@ -158,7 +160,8 @@ impl SpimWatch {
 
 impl Lane {
     /// The place of a text: one that was said within the last minute, or the one that was longest not said.
-    fn text(&mut self, hash: u64, now_ns: i64, to: &str, stamp: Stamp) -> &mut Text {
+    fn text(&mut self, body: &str, now_ns: i64, to: &str, stamp: Stamp) -> &mut Text {
+        let hash = normalized_hash(body);
         let is_recent = |text: &Text| text.hash == hash && now_ns.saturating_sub(text.last_ns) < MINUTE_NS;
         let known = self.texts.iter().position(is_recent);
         let oldest = || self.texts.iter().enumerate().min_by_key(|(_, text)| text.last_ns).map(|(index, _)| index);
@@ -173,6 +176,8 @@ impl Lane {
             text.waiting.clear();
             text.first_to.clear();
             text.first_to.push_str(to);
+            text.first_body.clear();
+            text.first_body.push_str(shortened(body));
         }
         text.last_ns = now_ns;
         text
@@ -468,7 +473,7 @@ mod tests {
         for n in 0..60 {
             let to = format!("u{n}@x.test");
             lab.say(("10.0.0.1:4000", Leg::Sent), n * 5 * SECOND, "slow@x.test/r", &to, "happy new year");
-            let other = format!("{}", ["a", "b", "c", "d", "e", "f"][n as usize % 6].repeat(n as usize + 1));
+            let other = ["a", "b", "c", "d", "e", "f"][n as usize % 6].repeat(n as usize + 1);
             lab.say(("10.0.0.2:4000", Leg::Sent), n, "busy@x.test/r", &to, &other);
             lab.say(("10.0.0.3:4000", Leg::Sent), n, "few@x.test/r", &format!("u{}@x.test", n % 5), "hello");
             lab.say(("10.0.0.4:40001", Leg::Between), n, "room@conference.x.test/n", &(to + "/r"), "hello all");

@@ -84,12 +84,6 @@ tables! {
         "from": Text, "to": Text, "session": Text, "media": Text, "outcome": Text, "reason": Text,
         "duration_ns": Number,
     ]
-    /// Addresses given away: candidates, stream hosts, relays.
-    Candidates = "candidates" [
-        "time": Time, "capture": Text, "frame": Number, "flow": Text, "src": Text, "dst": Text, "jid": Text,
-        "peer": Text, "session": Text, "via": Text, "type": Text, "address": Text, "port": Number, "transport": Text,
-        "scope": Text, "related": Text, "owner": Text,
-    ]
     /// Steps by which servers come to trust each other.
     Federation = "federation" [
         "time": Time, "capture": Text, "frame": Number, "flow": Text, "src": Text, "dst": Text, "step": Text,
@@ -153,6 +147,12 @@ tables! {
         "ruleset": Text, "engine": Text, "mode": Text, "family": Text, "table": Text, "chain": Text, "n": Number,
         "text": Text, "file": Text, "line": Number, "packets": Number, "bytes": Number, "flows": Number,
         "first_frame": Number, "last_frame": Number, "findings": Number, "state": Text, "note": Text,
+    ]
+    /// Transports that stanzas negotiate, one row an address offered.
+    Candidates = "candidates" [
+        "time": Time, "capture": Text, "frame": Number, "flow": Text, "src": Text, "dst": Text, "from": Text, "to": Text,
+        "application": Text, "action": Text, "session": Text, "transport": Text, "type": Text, "host": Text,
+        "port": Number, "protocol": Text, "host_jid": Text, "scope": Text, "related": Text,
     ]
     /// SOCKS 5 requests with what went through.
     Socks = "socks" [

@@ -269,6 +269,7 @@ mod other_ways {
             port: Some(port),
             jid: Some(jid.to_owned()),
             protocol: None,
+            related: None,
         };
         told(
             2,

@@ -185,8 +185,13 @@ fn lost_bytes_cost_the_messages_they_are_of() {
         let steps = session(&mut client, &mut server, &bodies, extensions);
         // All of a message, from within its payload to within the next one's, and within one payload.
         let Step::Data(_, second) = &steps[12] else { panic!() };
-        let cuts: [(&[u8], usize, &[u8]); 3] =
-            [(&[], second.len(), &[]), (&second[..9], second.len() - 9, &[]), (&second[..20], 5, &second[25..])];
+        // How long a deflated message is depends on who deflates.
+        let half = second.len() / 2;
+        let cuts: [(&[u8], usize, &[u8]); 3] = [
+            (&[], second.len(), &[]),
+            (&second[..9], second.len() - 9, &[]),
+            (&second[..half], 3, &second[half + 3..]),
+        ];
         for (before, lost, after) in cuts {
             let mut cut = steps.clone();
             cut.splice(

@@ -1,9 +1,9 @@
 //! Calls, and addresses given away, each once though its signals cross several connections.
 //!
-//! In: [`XmppEvent::Signal`]s. Out: an [`XmppEvent::Endpoint`] when an address is first told for a session, and an
+//! In: [`XmppEvent::Signal`]s and negotiated transports. Out: an [`XmppEvent::Endpoint`] when an address is first told for a session, and an
 //! [`XmppEvent::Call`] a call when no more signals come.
 
-use super::{Call, Endpoint, Signal, XmppEvent, jid};
+use super::{Call, Endpoint, SharingEvent, Signal, Transport, XmppEvent, jid};
 use crate::evidence::{Seen, Sighting, Stamp};
 use crate::protocol::{Event, Join, Record, Sink};
 use std::collections::{HashMap, HashSet};
@@ -26,23 +26,15 @@ pub(super) struct Calls {
 
 impl Join for Calls {
     fn on_record(&mut self, record: &Record, sink: &mut dyn Sink) {
-        let Event::Xmpp(XmppEvent::Signal(signal)) = &record.event else { return };
-        let seen = record.at.as_seen();
-        for address in &signal.endpoints {
-            let endpoint = Endpoint {
-                from: signal.from.clone(),
-                to: signal.to.clone(),
-                session: signal.session.clone(),
-                address: address.clone(),
-            };
-            if self.told.len() >= MAX_ENDPOINTS {
-                self.told.clear();
+        match &record.event {
+            Event::Xmpp(XmppEvent::Signal(signal)) => self.on_call(signal, &record.at, sink),
+            Event::Xmpp(XmppEvent::Sharing(told)) => {
+                if let SharingEvent::Transport(transport) = &**told {
+                    self.on_transport(transport, &record.at, sink);
+                }
             }
-            if self.told.insert(endpoint.clone()) {
-                sink.event(&seen, Event::Xmpp(XmppEvent::Endpoint(Box::new(endpoint))));
-            }
+            _ => {}
         }
-        self.on_call(signal, &record.at, sink);
     }
 
     fn finish(&mut self, sink: &mut dyn Sink) {
@@ -54,6 +46,20 @@ impl Join for Calls {
 }
 
 impl Calls {
+    fn on_transport(&mut self, told: &Transport, at: &Sighting, sink: &mut dyn Sink) {
+        let transport = Transport { candidates: Vec::new(), ..told.clone() };
+        let none = told.candidates.is_empty().then_some(None);
+        for candidate in told.candidates.iter().cloned().map(Some).chain(none) {
+            let endpoint = Endpoint { transport: transport.clone(), candidate };
+            if self.told.len() >= MAX_ENDPOINTS {
+                self.told.clear();
+            }
+            if self.told.insert(endpoint.clone()) {
+                sink.event(&at.as_seen(), Event::Xmpp(XmppEvent::Endpoint(Box::new(endpoint))));
+            }
+        }
+    }
+
     fn on_call(&mut self, signal: &Signal, at: &Sighting, sink: &mut dyn Sink) {
         let begins = matches!(signal.action.as_str(), "propose" | "session-initiate");
         let key = key(signal);
@@ -141,9 +147,9 @@ fn key(signal: &Signal) -> Key {
 #[allow(clippy::unwrap_used)] // tests
 mod tests {
     use super::*;
-    use crate::evidence::{Direction, Transport};
+    use crate::evidence::{self, Direction};
     use crate::protocol::testing::{Noted, flow, stamp};
-    use crate::protocol::xmpp::Address;
+    use crate::protocol::xmpp::Candidate;
 
     fn signal(action: &str, from: &str, to: &str, media: &[&str]) -> Signal {
         Signal {
@@ -153,22 +159,13 @@ mod tests {
             to: Some(to.to_owned()),
             media: media.iter().map(|media| (*media).to_owned()).collect(),
             reason: None,
-            endpoints: vec![Address {
-                via: "ice",
-                kind: "host".to_owned(),
-                host: "192.0.2.3".to_owned(),
-                port: Some(5000),
-                transport: None,
-                related: None,
-                owner: None,
-            }],
         }
     }
 
     #[test]
     fn a_call_is_one_from_proposal_to_end() {
         let (mut calls, mut noted) = (Calls::default(), Noted::default());
-        let flow = flow(Transport::Tcp, "10.0.0.7:4000", "10.0.0.1:5222");
+        let flow = flow(evidence::Transport::Tcp, "10.0.0.7:4000", "10.0.0.1:5222");
         let signals = [
             signal("propose", "a@x/1", "b@y", &["audio"]),
             signal("proceed", "b@y/2", "a@x/1", &[]),
@@ -187,14 +184,26 @@ mod tests {
             };
             calls.on_record(&Record { at, event: Event::Xmpp(XmppEvent::Signal(Box::new(signal))) }, &mut noted);
         }
-        let endpoints = noted.events.len();
-        assert_eq!(endpoints, 4, "one for each who told it to whom");
         calls.finish(&mut noted);
-        assert_eq!(noted.events.len(), endpoints + 1, "what has no media is no call");
-        let (at, Event::Xmpp(XmppEvent::Call(call))) = &noted.events[endpoints] else { unreachable!() };
+        assert_eq!(noted.events.len(), 1, "what has no media is no call");
+        let (at, Event::Xmpp(XmppEvent::Call(call))) = &noted.events[0] else { unreachable!() };
         assert_eq!((call.from.as_deref(), call.to.as_deref()), (Some("a@x/1"), Some("b@y/2")));
         assert_eq!((call.media.join("+"), call.outcome()), ("audio+video".to_owned(), "answered"));
         assert_eq!((call.answered, call.ended), (Some(stamp(5)), Some(stamp(6))));
         assert_eq!((at.first, at.last), (stamp(1), stamp(6)));
+    }
+
+    #[test]
+    fn an_address_is_told_once_to_each() {
+        let (mut calls, mut noted) = (Calls::default(), Noted::default());
+        let flow = flow(evidence::Transport::Tcp, "10.0.0.7:4000", "10.0.0.1:5222");
+        let at = Sighting { flow, direction: Direction::FromOrig, first: stamp(1), last: stamp(1) };
+        for to in ["b@y/2", "b@y/2", "c@y"] {
+            let host = Candidate { host: "192.0.2.3".to_owned(), ..Candidate::default() };
+            let told = Transport { to: Some(to.to_owned()), candidates: vec![host], ..Transport::default() };
+            let event = Event::Xmpp(XmppEvent::Sharing(Box::new(SharingEvent::Transport(told))));
+            calls.on_record(&Record { at: at.clone(), event }, &mut noted);
+        }
+        assert_eq!(noted.events.len(), 2);
     }
 }

@@ -30,7 +30,7 @@ pub enum XmppEvent {
     Mailing(Box<Mailing>),
     /// A step by which one server comes to trust another (XEP-0220, XEP-0178, XEP-0288).
     Federation(Box<FederationStep>),
-    /// Two clients negotiate, as it crossed one connection: a call, or addresses to reach each other at.
+    /// Two clients negotiate a session, as it crossed one connection.
     Signal(Box<Signal>),
     /// A call (XEP-0167), as told by all signals.
     Call(Box<Call>),
@@ -403,11 +403,10 @@ pub struct IbbTransfer {
     pub missing_blocks: u64,
 }
 
-/// What a stanza says on a session between two clients, or on the addresses for one.
+/// What a stanza says on a session between two clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signal {
-    /// Jingle's action or the message's element (XEP-0353), e.g. `session-initiate`, `propose`; empty for what is
-    /// about addresses alone.
+    /// Jingle's action or the message's element (XEP-0353), e.g. `session-initiate`, `propose`.
     pub action: String,
     /// Session id.
     pub session: String,
@@ -419,41 +418,6 @@ pub struct Signal {
     pub media: Vec<String>,
     /// Reason of an end, e.g. `decline`.
     pub reason: Option<String>,
-    /// Addresses in it.
-    pub endpoints: Vec<Address>,
-}
-
-/// An address at which somebody says to be reachable, or that serves for that.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Address {
-    /// `ice`, `raw-udp`, `socks5`, `external-service`.
-    pub via: &'static str,
-    /// `host`, `srflx`, `prflx`, `relay` (ICE); `direct`, `assisted`, `tunnel`, `proxy`, `streamhost` (SOCKS5); `stun`,
-    /// `turn` and others (XEP-0215), as sent.
-    pub kind: String,
-    /// Address or name.
-    pub host: String,
-    /// Port.
-    pub port: Option<u16>,
-    /// `udp`, `tcp`.
-    pub transport: Option<String>,
-    /// The address behind a reflexive or relayed one, with its port.
-    pub related: Option<String>,
-    /// Whose it is, where that is not who says so: a proxy.
-    pub owner: Option<String>,
-}
-
-/// An address with who gave it away, to whom.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Endpoint {
-    /// Full JID of who said it.
-    pub from: Option<String>,
-    /// Full JID of who was told.
-    pub to: Option<String>,
-    /// Session id, where it was for one.
-    pub session: String,
-    /// The address.
-    pub address: Address,
 }
 
 /// A call between two clients. The [`crate::evidence::Sighting`] runs from its first signal to its last.

@@ -23,7 +23,6 @@ pub(super) const OOB: &str = "jabber:x:oob";
 pub(super) const OOB_IQ: &str = "jabber:iq:oob";
 pub(super) const JINGLE: &str = "urn:xmpp:jingle:1";
 pub(super) const COMMANDS: &str = "http://jabber.org/protocol/commands";
-pub(super) const BYTESTREAMS: &str = "http://jabber.org/protocol/bytestreams";
 pub(super) const JINGLE_MESSAGE: &str = "urn:xmpp:jingle-message:0";
 pub(super) const EXTERNAL_SERVICES: &[&str] = &["urn:xmpp:extdisco:2", "urn:xmpp:extdisco:1", "google:jingleinfo"];
 pub(super) const VERSION: &str = "jabber:iq:version";

@@ -172,6 +172,11 @@ fn read_candidate(tag: &BytesStart<'_>) -> Candidate {
         port: attribute(tag, "port").and_then(|port| port.trim().parse().ok()),
         jid: attribute(tag, "jid").map(|jid| normalized(&jid).into_owned()),
         protocol: attribute(tag, "protocol").map(|protocol| protocol.to_ascii_lowercase()),
+        related: attribute(tag, "rel-addr").map(|address| match attribute(tag, "rel-port") {
+            Some(port) if address.contains(':') => format!("[{address}]:{port}"),
+            Some(port) => format!("{address}:{port}"),
+            None => address,
+        }),
     }
 }
 
@@ -253,7 +258,7 @@ mod tests {
     fn addresses_of_transports_are_told() {
         let xml = "<jingle xmlns='urn:xmpp:jingle:1' action='session-accept' sid='j'><content name='f'><description \
                    xmlns='urn:xmpp:jingle:apps:rtp:1'/><transport xmlns='urn:xmpp:jingle:transports:ice-udp:1'>\
-                   <candidate ip='192.0.2.3' port='4' type='srflx' protocol='UDP'/></transport></content><content><transport \
+                   <candidate ip='192.0.2.3' port='4' type='srflx' protocol='UDP' rel-addr='10.0.1.1' rel-port='8998'/></transport></content><content><transport \
                    xmlns='urn:xmpp:jingle:transports:s5b:1' sid='s' dstaddr='AB'><candidate host='::1' port='8010' \
                    jid='A@x/1' cid='c'/></transport></content></jingle>";
         let (offers, transports) = told(xml, Some("a@x/1"), None);
@@ -262,6 +267,10 @@ mod tests {
         assert_eq!((call.kind.as_str(), call.application.as_deref()), ("ice-udp", Some("rtp")));
         assert_eq!((call.candidates[0].kind.as_str(), call.candidates[0].port), ("srflx", Some(4)));
         assert_eq!(call.candidates[0].protocol.as_deref(), Some("udp"));
+        assert_eq!(
+            (call.candidates[0].scope(), call.candidates[0].related.as_deref()),
+            ("public", Some("10.0.1.1:8998"))
+        );
         assert_eq!(
             (stream.kind.as_str(), stream.dstaddr.as_deref(), stream.sid.as_deref()),
             ("s5b", Some("ab"), Some("s"))

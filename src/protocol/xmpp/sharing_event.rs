@@ -1,6 +1,7 @@
 //! What the XMPP decoder reports of files that do not move in band as bytestreams.
 
 use crate::protocol::content::FileContent;
+use std::net::IpAddr;
 
 /// Negotiations and files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,9 +17,9 @@ pub enum SharingEvent {
 }
 
 /// A transport, as one stanza tells it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Transport {
-    /// `bytestreams` for XEP-0065, otherwise Jingle's name: `s5b`, `ibb`, `ice-udp`, `ice`, `raw-udp` ...
+    /// `bytestreams` for XEP-0065, `external-service` for XEP-0215, otherwise Jingle's name: `s5b`, `ibb`, `ice-udp`, `ice`, `raw-udp` ...
     pub kind: String,
     /// What it is for: `file-transfer`, `rtp` or another name of a Jingle application; `None` where it does not say.
     pub application: Option<String>,
@@ -39,9 +40,10 @@ pub struct Transport {
 }
 
 /// An address offered for a transport.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Candidate {
-    /// `proxy`, `direct`, `assisted`, `tunnel`, `host`, `srflx`, `prflx`, `relay`; for XEP-0065 `streamhost`.
+    /// `proxy`, `direct`, `assisted`, `tunnel`, `host`, `srflx`, `prflx`, `relay`; for XEP-0065 `streamhost`; `stun`,
+    /// `turn` and the like.
     pub kind: String,
     /// Address or name of the host.
     pub host: String,
@@ -51,6 +53,30 @@ pub struct Candidate {
     pub jid: Option<String>,
     /// `udp`, `tcp`.
     pub protocol: Option<String>,
+    /// The address behind a reflexive or relayed one, with its port.
+    pub related: Option<String>,
+}
+
+impl Candidate {
+    /// `private`, `public`, or `name` for what is no address.
+    pub fn scope(&self) -> &'static str {
+        match self.host.trim_matches(['[', ']']).parse::<IpAddr>().map(|address| address.to_canonical()) {
+            Err(_) => "name",
+            Ok(IpAddr::V4(v4)) if v4.is_private() || v4.is_loopback() || v4.is_link_local() => "private",
+            Ok(IpAddr::V4(v4)) if matches!(v4.octets(), [100, 64..=127, _, _]) => "private",
+            Ok(IpAddr::V6(v6)) if v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local() => "private",
+            Ok(_) => "public",
+        }
+    }
+}
+
+/// A transport with one of its addresses.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    /// The transport; its addresses are left out.
+    pub transport: Transport,
+    /// The address; `None` for a transport that has none.
+    pub candidate: Option<Candidate>,
 }
 
 /// A slot for an upload.

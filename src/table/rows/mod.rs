@@ -4,6 +4,7 @@ use super::Tables;
 use crate::evidence::Seen;
 use crate::protocol::Event;
 
+pub mod candidates;
 pub mod contacts;
 pub mod dns;
 pub mod ejabberdctl;

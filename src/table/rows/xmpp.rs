@@ -2,8 +2,8 @@
 
 use crate::evidence::{HttpBinding, Seen};
 use crate::protocol::xmpp::{
-    Call, Command, Disclosure, Endpoint, FederationStep, FederationStepKind, Login, SessionSummary, StreamKind,
-    StreamSummary, XmppEvent, jid,
+    Call, Command, Disclosure, FederationStep, FederationStepKind, Login, SessionSummary, StreamKind, StreamSummary,
+    XmppEvent, jid,
 };
 use crate::table::{TableId, Tables};
 
@@ -16,7 +16,7 @@ pub fn append(tables: &mut Tables, seen: &Seen<'_>, event: &XmppEvent) {
         XmppEvent::Command(command) => append_command(tables, seen, command),
         XmppEvent::Session(session) => append_session(tables, seen, session),
         XmppEvent::Call(call) => append_call(tables, seen, call),
-        XmppEvent::Endpoint(endpoint) => append_endpoint(tables, seen, endpoint),
+        XmppEvent::Endpoint(endpoint) => super::candidates::append(tables, seen, endpoint),
         XmppEvent::Offer(_)
         | XmppEvent::Ibb(_)
         | XmppEvent::Signal(_)
@@ -108,29 +108,6 @@ fn append_call(tables: &mut Tables, seen: &Seen<'_>, call: &Call) {
         .str(call.outcome())
         .text(call.reason.as_deref())
         .number(duration.and_then(|duration| u64::try_from(duration).ok()));
-}
-
-fn append_endpoint(tables: &mut Tables, seen: &Seen<'_>, endpoint: &Endpoint) {
-    let address = &endpoint.address;
-    tables
-        .row(TableId::Candidates)
-        .time(seen.last.time_ns)
-        .capture(seen.last.capture)
-        .number(seen.last.frame)
-        .str(&seen.flow.community_id)
-        .display(seen.sender())
-        .display(seen.receiver())
-        .text(endpoint.from.as_deref())
-        .text(endpoint.to.as_deref())
-        .text((!endpoint.session.is_empty()).then_some(endpoint.session.as_str()))
-        .str(address.via)
-        .str(&address.kind)
-        .str(&address.host)
-        .number(address.port.map(u64::from))
-        .text(address.transport.as_deref())
-        .str(address.scope())
-        .text(address.related.as_deref())
-        .text(address.owner.as_deref());
 }
 
 fn append_command(tables: &mut Tables, seen: &Seen<'_>, command: &Command) {

@@ -365,6 +365,7 @@ fn on_bytestreams(child: &Child<'_>, desk: &mut Desk<'_>) {
                 port: attribute(&tag, "port").and_then(|port| port.trim().parse().ok()),
                 jid: attribute(&tag, "jid").map(|jid| normalized(&jid).into_owned()),
                 protocol: Some("tcp".to_owned()),
+                related: None,
             }),
             "streamhost-used" => told.action = "used".to_owned(),
             "activate" => activates = Some(String::new()),

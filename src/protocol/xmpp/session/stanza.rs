@@ -93,7 +93,7 @@ fn concern_of(namespace: &str) -> Option<Concern> {
         ns::JINGLE => Some(Concern::Jingle),
         ns::COMMANDS => Some(Concern::Command),
         ns::VERSION | ns::DISCO_INFO | ns::CAPS => Some(Concern::Software),
-        ns::BYTESTREAMS | ns::JINGLE_MESSAGE => Some(Concern::Signal),
+        ns::JINGLE_MESSAGE => Some(Concern::Signal),
         namespace if ns::EXTERNAL_SERVICES.contains(&namespace) => Some(Concern::Signal),
         _ => None,
     }
@@ -401,7 +401,7 @@ fn on_signal(child: &Child<'_>, from: Option<&str>, to: Option<&str>, seen: &See
         sink.skipped("xmpp.limit", seen.last);
         return;
     }
-    if let Some(signal) = signal::read(child.whole, from, to) {
-        sink.event(seen, Event::Xmpp(XmppEvent::Signal(Box::new(signal))));
+    if let Some(event) = signal::read(child.whole, from, to) {
+        sink.event(seen, Event::Xmpp(event));
     }
 }
