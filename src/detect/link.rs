@@ -23,6 +23,9 @@ const MAX_LINK: usize = 8 << 10;
 /// Schemes of what a click fetches.
 const SCHEMES: &[&str] = &["http", "https", "ftp", "ftps", "file", "smb"];
 
+/// Length of the longest of them.
+const MAX_SCHEME: usize = 5;
+
 /// `xmpp.malicious-link`.
 #[derive(Debug)]
 pub struct MaliciousLinks {
@@ -76,12 +79,15 @@ impl<'a> Link<'a> {
     /// The address whose `://` stands at `separator`.
     fn around(text: &'a str, separator: usize) -> Option<Self> {
         let before = text.get(..separator)?;
-        let scheme_at = before.len() - before.bytes().rev().take_while(u8::is_ascii_alphanumeric).count();
+        // The longest scheme and one byte: of a longer word none is.
+        let word = before.bytes().rev().take(MAX_SCHEME + 1).take_while(u8::is_ascii_alphanumeric);
+        let scheme_at = before.len() - word.count();
         let scheme = before.get(scheme_at..)?;
         if !SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
             return None;
         }
         let rest = text.get(scheme_at..)?;
+        let rest = rest.get(..rest.floor_char_boundary(MAX_LINK + 1))?;
         let end = rest.find(|c: char| c.is_whitespace() || c.is_control() || "<>\"`{}|\\^".contains(c));
         let url = rest
             .get(..end.unwrap_or(rest.len()))?
@@ -223,6 +229,15 @@ mod tests {
         assert_eq!(found("http://notevil.example/"), 0);
         assert_eq!(found("http://share.example/public"), 1);
         assert_eq!(found("http://share.example/private"), 0);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_survived(text in "(http://|HTTPS://a|ftp://\\[|://|[a-z/.%@?#]|\\PC){0,40}") {
+            for url in urls(&text) {
+                proptest::prop_assert!(text.contains(&url));
+            }
+        }
     }
 
     #[test]

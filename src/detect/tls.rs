@@ -13,6 +13,9 @@ use std::collections::HashMap;
 /// Certificates that wait for the stream around them to tell its domain.
 const MAX_WAITING: usize = 16_384;
 
+/// Captures from before 1995 have no clock: there was no SSL.
+const CLOCK_SINCE: i64 = 788_918_400;
+
 /// `tls.weak`: one a handshake.
 #[derive(Debug, Default)]
 pub struct WeakTls;
@@ -124,7 +127,9 @@ impl Detector for Certificates {
 /// What the certificate says of itself, at the time of the capture.
 fn judge_itself(own: &Certificate, asked: Option<&str>, at: &Sighting, out: &mut Vec<Finding>) {
     let now = at.last.time_ns.div_euclid(1_000_000_000);
-    if now > own.not_after {
+    if now < CLOCK_SINCE {
+        // Nothing can be said of its time.
+    } else if now > own.not_after {
         let detail = format!("expired on {}", certificate_time(own.not_after));
         out.push(finding(own, "expired", &detail, asked, &at.as_seen()));
     } else if now < own.not_before {
@@ -146,7 +151,7 @@ fn judge_name(own: &Certificate, wanted: &str, at: &Sighting, out: &mut Vec<Find
 /// its common name.
 fn is_for(own: &Certificate, wanted: &str) -> bool {
     let wanted = jid::normalize_domain(wanted);
-    let common = own.subject.split(", ").find_map(|part| part.strip_prefix("CN="));
+    let common = own.subject.split(", ").filter_map(|part| part.strip_prefix("CN="));
     let mut names = own.names.iter().map(String::as_str).chain(common.filter(|_| own.names.is_empty()));
     names.any(|name| {
         let name =
@@ -219,8 +224,8 @@ mod tests {
         Certificate {
             subject: "CN=alpha.test".to_owned(),
             issuer: "CN=Some CA".to_owned(),
-            not_before: 100,
-            not_after: 200,
+            not_before: CLOCK_SINCE + 100,
+            not_after: CLOCK_SINCE + 200,
             names: vec!["alpha.test".to_owned(), "*.alpha.test".to_owned(), "_xmpp-client.beta.test".to_owned()],
             ..Certificate::default()
         }
@@ -229,7 +234,7 @@ mod tests {
     fn reasons(own: Certificate, sni: &str, second: i64) -> Vec<Evidence> {
         let told = TlsHandshake { certificates: vec![own], sni: Some(sni.to_owned()), ..TlsHandshake::default() };
         let mut out = Vec::new();
-        let record = Record { at: at(second), event: Event::Tls(TlsEvent::Handshake(Box::new(told))) };
+        let record = Record { at: at(CLOCK_SINCE + second), event: Event::Tls(TlsEvent::Handshake(Box::new(told))) };
         Certificates::default().on_record(&record, &mut out);
         out.iter().map(|finding| finding.evidence[0].1.clone()).collect()
     }
@@ -240,6 +245,7 @@ mod tests {
         assert_eq!(reasons(certificate(), "alpha.test", 150), []);
         assert_eq!(reasons(certificate(), "alpha.test", 201), text("expired"));
         assert_eq!(reasons(certificate(), "alpha.test", 99), text("not-yet-valid"));
+        assert_eq!(reasons(certificate(), "alpha.test", -1), [], "a capture without a clock");
         let own = Certificate { is_self_issued: true, ..certificate() };
         assert_eq!(reasons(own, "alpha.test", 150), text("self-signed"));
     }

@@ -125,11 +125,12 @@ fn read_client_hello(message: &[u8], stamp: Stamp, told: &mut TlsHandshake) -> S
     let mut offered = TlsVersion(hello.version.0);
     let ciphers = hello.ciphers.iter().map(|suite| suite.0).filter(|suite| !is_grease(*suite));
     told.offered_ciphers = ciphers.take(MAX_OFFERS).collect();
-    let (mut kinds, mut signatures, mut first_alpn) = (Vec::new(), Vec::new(), None);
+    let (mut kinds, mut signatures, mut versions, mut first_alpn) = (Vec::new(), Vec::new(), Vec::new(), None);
     for (kind, content) in extensions(hello.ext.unwrap_or_default()) {
         kinds.push(kind);
         match kind {
             13 => signatures = numbers(content.get(2..).unwrap_or_default()),
+            43 => versions = numbers(content.get(1..).unwrap_or_default()),
             16 => first_alpn = first_protocol(content),
             _ => {}
         }
@@ -143,7 +144,9 @@ fn read_client_hello(message: &[u8], stamp: Stamp, told: &mut TlsHandshake) -> S
     told.offered_version = Some(offered);
     if told.ja4.is_none() {
         let suites = hello.ciphers.iter().map(|suite| suite.0).collect();
-        let hello = ja4::Hello { version: offered, suites, extensions: kinds, alpn: first_alpn, signatures };
+        let highest = versions.into_iter().filter(|version| !is_grease(*version)).max();
+        let version = highest.unwrap_or(hello.version.0);
+        let hello = ja4::Hello { version, suites, extensions: kinds, alpn: first_alpn, signatures };
         told.ja4 = Some(ja4::fingerprint(&hello));
     }
     Step::More

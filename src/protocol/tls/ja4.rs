@@ -2,7 +2,6 @@
 //! server name or not, counts, the first application protocol, and two hashes of sorted lists. Its relatives for
 //! servers and other protocols are under another licence, and not here.
 
-use super::event::TlsVersion;
 use super::handshake::is_grease;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
@@ -16,8 +15,8 @@ const NOTHING: &str = "000000000000";
 
 /// What of a hello the fingerprint is made of; GREASE is left out here.
 pub(super) struct Hello<'a> {
-    /// The highest version that was offered.
-    pub version: TlsVersion,
+    /// The highest number of a version that was offered; drafts count as they stand.
+    pub version: u16,
     /// Cipher suites.
     pub suites: Vec<u16>,
     /// Types of extensions.
@@ -50,8 +49,8 @@ pub(super) fn fingerprint(hello: &Hello<'_>) -> String {
     )
 }
 
-fn version(version: TlsVersion) -> &'static str {
-    match version.rank() {
+fn version(version: u16) -> &'static str {
+    match version {
         0x0304 => "13",
         0x0303 => "12",
         0x0302 => "11",
@@ -96,7 +95,7 @@ mod tests {
 
     fn example() -> Hello<'static> {
         Hello {
-            version: TlsVersion::TLS13,
+            version: 0x0304,
             suites: vec![
                 0x3a3a, 0x1301, 0x1302, 0x1303, 0xc02b, 0xc02f, 0xc02c, 0xc030, 0xcca9, 0xcca8, 0xc013, 0xc014, 0x009c,
                 0x009d, 0x002f, 0x0035,
@@ -136,8 +135,7 @@ mod tests {
 
     #[test]
     fn empty_lists_are_zeros() {
-        let empty =
-            Hello { version: TlsVersion(0x0300), suites: vec![], extensions: vec![], alpn: None, signatures: vec![] };
+        let empty = Hello { version: 0x0300, suites: vec![], extensions: vec![], alpn: None, signatures: vec![] };
         assert_eq!(fingerprint(&empty), "ts3i000000_000000000000_000000000000");
     }
 }

@@ -224,6 +224,15 @@ fn quoted(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
+    proptest::proptest! {
+        #[test]
+        fn a_reference_that_is_told_stands_in_the_text(text in "(&|;|#|x|a|<!\\[CDATA\\[|\\]\\]>|<!--|-->|<|\\PC){0,40}") {
+            if let Some((_, place)) = find_undefined_reference(&text) {
+                proptest::prop_assert!(place.starts_with('&') && text.contains(place));
+            }
+        }
+    }
+
     #[test]
     fn references_are_told_apart() {
         let judged = |text| find_undefined_reference(text);
