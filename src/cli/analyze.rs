@@ -4,6 +4,7 @@ use super::progress::Progress;
 use super::{Common, Failure, Status};
 use crate::analyze::{self, AnalyzeError, Case, Options};
 use crate::capture::Spool;
+use crate::detect::erlang::CallClasses;
 use crate::detect::{Settings, Severity};
 use crate::policy::Policy;
 use crate::protocol::tls::{KeyFileError, Keys, MalformedLine};
@@ -61,6 +62,10 @@ pub struct CaseArguments {
     /// The site's own Erlang cookie, or @FILE with one a line: tells who holds it outside the cluster; may be repeated
     #[arg(long, value_name = "COOKIE")]
     known_cookie: Vec<String>,
+    /// Module/function classes that count as remote execution, beside the built-in ones: lines of MODULE FUNCTION CLASS,
+    /// `*` for any function, class `ignore` to exempt; what a file says replaces what was there; may be repeated
+    #[arg(long, value_name = "FILE")]
+    erlang_classes: Vec<PathBuf>,
     /// Show passwords, cookies, tokens and message bodies as they are
     #[arg(long)]
     reveal_secrets: bool,
@@ -119,7 +124,13 @@ impl CaseArguments {
             kept: Spool::default(),
             output: self.output.clone(),
             force: self.force,
-            settings: Settings { policy, cookie_words, known_cookies: self.known_cookies()?, quote_chars: QUOTE_CHARS },
+            settings: Settings {
+                policy,
+                cookie_words,
+                known_cookies: self.known_cookies()?,
+                erlang_classes: self.erlang_classes()?,
+                quote_chars: QUOTE_CHARS,
+            },
             reveal_secrets: self.reveal_secrets,
             formats: self.tables.unwrap_or_else(Formats::standard),
             eve: self.eve,
@@ -127,6 +138,16 @@ impl CaseArguments {
             threads: common.threads.map(usize::from),
             command_line: Self::command_line(),
         })
+    }
+
+    fn erlang_classes(&self) -> Result<Arc<CallClasses>, Failure> {
+        let mut classes = CallClasses::default();
+        for path in &self.erlang_classes {
+            let file = path.display().to_string();
+            let text = std::fs::read_to_string(path).map_err(|error| Failure::Input(format!("{file}: {error}")))?;
+            classes.extend(&text, &file).map_err(|error| Failure::Input(error.to_string()))?;
+        }
+        Ok(Arc::new(classes))
     }
 
     fn known_cookies(&self) -> Result<Arc<[String]>, Failure> {

@@ -45,6 +45,8 @@ pub struct Settings {
     pub cookie_words: Arc<[String]>,
     /// The site's own Erlang cookies (`--known-cookie`): who proves one from outside the cluster has stolen it.
     pub known_cookies: Arc<[String]>,
+    /// Which remote calls run commands or code (`--erlang-classes` beside the built-in table).
+    pub erlang_classes: Arc<erlang::CallClasses>,
     /// Length up to which a term or text is quoted in evidence, in characters.
     pub quote_chars: usize,
 }

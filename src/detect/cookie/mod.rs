@@ -12,6 +12,7 @@ mod lanes;
 mod leak;
 mod phrases;
 mod proof;
+mod remote_shell;
 mod shell;
 mod stanzas;
 mod terms;
@@ -21,13 +22,14 @@ pub use stanzas::CookieInStanza;
 
 use super::{Detector, Finding, Kind, Settings, filter};
 use crate::evidence::Sighting;
-use crate::protocol::erldist::{DistEvent, Handshake, HandshakeOutcome, Message};
+use crate::protocol::erldist::{DistEvent, Handshake, HandshakeOutcome, INPUT, Message};
 use crate::protocol::http::{HttpEvent, HttpExchange};
 use crate::protocol::{Event, Record};
 use candidates::Candidates;
 use guess::Guesser;
 use leak::{Leak, Leaks};
 use phrases::Form;
+use remote_shell::RemoteShells;
 use shell::Shells;
 
 /// Finds cookies, and handshakes that failed on one.
@@ -36,6 +38,7 @@ pub struct CookieDetector {
     guesser: Guesser,
     leaks: Leaks,
     shells: Shells,
+    remote_shells: RemoteShells,
     candidates: Candidates,
 }
 
@@ -46,6 +49,7 @@ impl CookieDetector {
             guesser: Guesser::new(settings),
             leaks: Leaks::default(),
             shells: Shells::default(),
+            remote_shells: RemoteShells::default(),
             candidates: Candidates::default(),
         }
     }
@@ -58,11 +62,14 @@ impl CookieDetector {
     }
 
     fn on_message(&mut self, at: &Sighting, message: &Message, out: &mut Vec<Finding>) {
-        for leak in terms::cookies_in(message) {
+        for leak in terms::cookies_in(message).into_iter().chain(self.remote_shells.on_message(at, message)) {
             self.leaks.tell(&leak, "erldist", at, out);
         }
         if let Some(payload) = &message.payload {
             let via = match (&message.call, &message.reply) {
+                (Some(call), _) if call.function == INPUT => "shell",
+                // What a process there prints here.
+                (Some(call), _) if call.via == "group-leader" => "rpc-reply",
                 (Some(_), _) => "rpc-argument",
                 (None, Some(_)) => "rpc-reply",
                 (None, None) => "message",

@@ -13,6 +13,7 @@ mod secrets;
 
 pub use administration::Administration;
 pub use calls::Calls;
+pub use classes::{CallClasses, ClassesError};
 pub use cluster::Cluster;
 pub use connections::Connections;
 

@@ -70,9 +70,9 @@ pub struct Message {
 }
 
 /// A function call sent to another node.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Call {
-    /// `spawn-request`, `rex`, `gen-call`, `gen-cast`, `spawn` …
+    /// `spawn-request`, `rex`, `gen-call`, `gen-cast`, `spawn`, `group-leader`, `remote-shell`, `message` …
     pub via: &'static str,
     /// Module as called (of an erpc or rpc: the inner one, not `erpc:execute_call`).
     pub module: String,

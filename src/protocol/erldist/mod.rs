@@ -6,7 +6,7 @@
 //!
 //! Flow: `framing` cuts a direction into frames, `handshake` reads those before the acknowledgement, `header` and
 //! `fragments` bring the others to terms, [`external`] reads these, `meaning` and `replies` tell what is asked and
-//! answered, `session` reports it; `ejabberdctl` puts administration commands together from these reports. Ticks are read and not reported.
+//! answered, `typed` what was typed at a remote shell, `session` reports it; `ejabberdctl` puts administration commands together from these reports. Ticks are read and not reported.
 
 mod atoms;
 mod control;
@@ -27,11 +27,14 @@ mod session;
 mod skip;
 mod tag;
 pub mod term;
+mod typed;
 
 pub use ejabberdctl::Ejabberdctl;
 pub use evaluated::evaluated_calls;
 pub use event::*;
 pub use meaning::FUN;
+pub use printed::printed;
+pub use typed::{INPUT, typed_calls};
 
 use super::{Decoder, Opening, Probe};
 use framing::{Found, check_head, find_message};

@@ -2,7 +2,7 @@
 
 use crate::evidence::Seen;
 use crate::protocol::erldist::term::Term;
-use crate::protocol::erldist::{Call, DistEvent, Handshake, HandshakeOutcome, Message};
+use crate::protocol::erldist::{Call, DistEvent, Handshake, HandshakeOutcome, INPUT, Message};
 use crate::table::columns::RowWriter;
 use crate::table::{TableId, Tables};
 
@@ -71,7 +71,9 @@ fn message_cells(row: &mut RowWriter<'_>, message: &Message) {
     row.text(message.sender().map(short).as_deref()).text(message.receiver().map(short).as_deref());
     row.text(call.map(|call| &*call.module)).text(call.map(|call| &*call.function));
     term(row, message.call.as_ref().map(|call| short(&call.arguments)));
-    term(row, message.reply.as_ref().map(|reply| short(&reply.value)));
+    // What was typed at a remote shell stands among the arguments.
+    let result = message.reply.as_ref().filter(|_| message.call.as_ref().is_none_or(|call| call.function != INPUT));
+    term(row, result.map(|reply| short(&reply.value)));
     // Reasons and options stand in the control message where there is no payload.
     term(row, Some(short(message.payload.as_ref().unwrap_or(&message.control))));
 }
