@@ -48,6 +48,10 @@ fn to_name<'a>(name: &str, message: &'a Term) -> Option<(Call, Option<&'a Term>)
         [tag, request] if tag.is_atom("$gen_cast") => Some((request_to("gen-cast", name, request), None)),
         // What erl_interface (`erl_call`, nodes in C) and nodes of old ask, and `rex` answers still.
         [from @ Term::Pid { .. }, request] if name == "rex" => Some((request_to("message", name, request), Some(from))),
+
+        [tag, from @ Term::Pid { .. }, request] if name == "code_server" && tag.is_atom("code_call") => {
+            Some((request_to("message", name, request), Some(from)))
+        }
         [stop, how] if name == "init" && stop.is_atom("stop") => Some((stop_of(how), None)),
         _ => {
             let call = io_request(message)?;

@@ -130,8 +130,8 @@ impl Replies {
     /// A message `{Tag, Value}` to a caller.
     fn sent(&mut self, control: &Term, message: &Term) -> Option<Reply> {
         let (reference, value) = match message.tuple()? {
-            // Of who is no node of OTP, and asks by its pid.
-            [tag, value] if tag.is_atom("rex") => {
+            // To who asks by its pid: what is no node of OTP, and whoever asks the code server.
+            [tag, value] if tag.is_atom("rex") || tag.is_atom("code_server") => {
                 let call = control::receiver(control).and_then(|caller| self.take(caller));
                 return Some(Reply { call, value: value.clone() });
             }
