@@ -205,6 +205,7 @@ mod tests {
             peer: Some("b@y".into()),
             initiator: Direction::FromOrig,
             operation: "SEND",
+            size: 0,
             control: Term::Elided,
             payload,
             call,

@@ -16,6 +16,7 @@ pub use calls::Calls;
 pub use classes::{CallClasses, ClassesError};
 pub use cluster::Cluster;
 pub use connections::Connections;
+pub use secrets::{asks_for_secret, shows_secret};
 
 #[cfg(test)]
 pub(super) use cluster::tests::settings;
@@ -68,6 +69,7 @@ mod testing {
             peer: Some(peer.into()),
             initiator: Direction::FromOrig,
             operation: "SEND",
+            size: 0,
             control: Term::Elided,
             payload: None,
             call,

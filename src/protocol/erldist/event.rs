@@ -59,6 +59,8 @@ pub struct Message {
     pub initiator: Direction,
     /// Name of the control message: `SEND`, `REG_SEND`, `SPAWN_REQUEST`, `PAYLOAD_MONITOR_P_EXIT` …
     pub operation: &'static str,
+    /// Bytes that control message and payload took, as they were sent.
+    pub size: usize,
     /// The control tuple.
     pub control: Term,
     /// The payload, cut where it is larger than the decoder keeps.

@@ -16,11 +16,16 @@ const RESERVED: &[&str] = &[
 impl Term {
     /// The term in Erlang syntax, cut after `max_chars` characters with `...`. The work is bounded by the limit too.
     pub fn to_text(&self, max_chars: usize) -> String {
+        self.to_text_within(max_chars).unwrap_or_else(|cut| cut)
+    }
+
+    /// The same; an error with the text as far as it goes where it had to be cut.
+    pub fn to_text_within(&self, max_chars: usize) -> Result<String, String> {
         let mut text = Limited { text: String::new(), left: max_chars };
-        if write!(text, "{self}").is_err() {
-            text.text.push_str("...");
+        match write!(text, "{self}") {
+            Ok(()) => Ok(text.text),
+            Err(_) => Err(text.text + "..."),
         }
-        text.text
     }
 }
 

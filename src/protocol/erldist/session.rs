@@ -208,6 +208,7 @@ impl Connection {
 
     /// Reads the control message and the payload, and reports them.
     fn terms(&mut self, mut reader: TermReader<'_>, layout: Layout, whole: bool, first: Stamp, scene: &mut Scene<'_>) {
+        let size = reader.rest().len();
         let control = layout.read(&mut reader);
         let Some(Term::Tuple(elements)) = &control else {
             scene.sink.skipped("erldist.control", scene.now);
@@ -245,6 +246,7 @@ impl Connection {
             peer: self.sides[scene.direction.reversed().index()].name.clone(),
             initiator: self.handshake.initiator().unwrap_or(Direction::FromOrig),
             operation,
+            size,
             control,
             payload,
             call,
