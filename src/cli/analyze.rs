@@ -4,6 +4,7 @@ use super::progress::Progress;
 use super::{Common, Failure, Status};
 use crate::analyze::{self, AnalyzeError, Case, Options};
 use crate::capture::Spool;
+use crate::detect::cookie::WordList;
 use crate::detect::erlang::CallClasses;
 use crate::detect::{Settings, Severity};
 use crate::policy::Policy;
@@ -113,7 +114,7 @@ impl CaseArguments {
             None => None,
         };
         let cookie_words = match &self.cookie_list {
-            Some(path) => read_words(path)?,
+            Some(path) => Arc::new(read_words(path)?),
             None => Arc::default(),
         };
         let (keys, malformed_key_lines) = self.keys(common)?;
@@ -154,7 +155,10 @@ impl CaseArguments {
         let mut cookies = Vec::new();
         for given in &self.known_cookie {
             match given.strip_prefix('@') {
-                Some(path) => cookies.extend(read_words(Path::new(path))?.iter().cloned()),
+                Some(path) => {
+                    let list = read_words(Path::new(path))?;
+                    cookies.extend(list.words().map(|word| String::from_utf8_lossy(word).into_owned()));
+                }
                 None => cookies.push(given.clone()),
             }
         }
@@ -198,10 +202,9 @@ impl CaseArguments {
     }
 }
 
-fn read_words(path: &Path) -> Result<Arc<[String]>, Failure> {
+fn read_words(path: &Path) -> Result<WordList, Failure> {
     let bytes = std::fs::read(path).map_err(|error| Failure::Input(format!("{}: {error}", path.display())))?;
-    let text = String::from_utf8_lossy(&bytes);
-    Ok(text.lines().map(str::trim_end).filter(|word| !word.is_empty()).map(str::to_owned).collect())
+    Ok(WordList::from(bytes))
 }
 
 fn print(common: &Common, case: &Case) {

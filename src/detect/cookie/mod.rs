@@ -16,12 +16,14 @@ mod remote_shell;
 mod shell;
 mod stanzas;
 mod terms;
+mod words;
 
 pub use proof::Proof;
 pub use stanzas::CookieInStanza;
+pub use words::WordList;
 
 use super::{Detector, Finding, Kind, Settings, filter};
-use crate::evidence::Sighting;
+use crate::evidence::{Sighting, Stamp};
 use crate::protocol::erldist::{DistEvent, Handshake, HandshakeOutcome, INPUT, Message};
 use crate::protocol::http::{HttpEvent, HttpExchange};
 use crate::protocol::{Event, Record};
@@ -126,6 +128,11 @@ impl Detector for CookieDetector {
             }
         }
     }
+
+    fn left_out(&self) -> Vec<(&'static str, u64, Stamp)> {
+        let beyond = self.guesser.beyond_list().map(|(count, first)| ("cookie.list-beyond-limit", count, first));
+        beyond.into_iter().chain(self.candidates.beyond()).collect()
+    }
 }
 
 fn rejected(at: &Sighting, handshake: &Handshake) -> Finding {
@@ -142,7 +149,7 @@ fn rejected(at: &Sighting, handshake: &Handshake) -> Finding {
 mod tests {
     use super::*;
     use crate::detect::Evidence;
-    use crate::evidence::{CaptureId, Direction, FlowInfo, Stamp, Transport};
+    use crate::evidence::{CaptureId, Direction, FlowInfo, Transport};
     use crate::protocol::text::TextEvent;
     use md5::{Digest, Md5};
     use std::sync::Arc;
@@ -181,7 +188,7 @@ mod tests {
 
     /// Kinds, and the cookie where one is told.
     fn findings(list: &[&str], events: Vec<Event>) -> Vec<(Kind, String)> {
-        let cookie_words = list.iter().map(|word| (*word).to_owned()).collect();
+        let cookie_words = Arc::new(WordList::from(list.join("\n").into_bytes()));
         let mut detector = CookieDetector::new(&Settings { cookie_words, quote_chars: 100, ..Settings::default() });
         let mut out = Vec::new();
         for (number, event) in events.into_iter().enumerate() {
