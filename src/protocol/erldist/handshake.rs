@@ -5,14 +5,12 @@
 //! with `n` and be answered with `N`, after which a complement `c` brings what `n` has no room for.
 
 use super::event::{Handshake, HandshakeOutcome};
+use super::flags::NAME_ME;
 use crate::evidence::{Direction, Stamp};
 
 /// No message of a handshake is longer: 24 bytes and a node name, which is an atom, and room for what later releases
 /// may append.
 pub const MAX_FRAME: usize = 2048;
-
-/// DFLAG_NAME_ME: the node has no name yet and sends its host only; the acceptor will name it.
-const FLAG_NAME_ME: u64 = 1 << 33;
 
 /// One message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +64,7 @@ pub fn parse(body: &[u8], role: Role) -> Option<Message> {
 fn parse_new_name(rest: &[u8]) -> Option<Message> {
     let (flags, after) = rest.split_first_chunk().map(|(flags, after)| (u64::from_be_bytes(*flags), after))?;
     if let Some(name) = after.get(4..).and_then(counted_name).and_then(|(name, rest)| rest.is_empty().then_some(name)) {
-        let plausible = is_node_name(name) || (flags & FLAG_NAME_ME != 0 && is_host(name));
+        let plausible = is_node_name(name) || (flags & NAME_ME != 0 && is_host(name));
         if plausible {
             return Some(Message::Name { version: 6, flags, name: name.to_owned() });
         }

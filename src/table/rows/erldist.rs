@@ -3,7 +3,7 @@
 use crate::detect::erlang::{asks_for_secret, shows_secret};
 use crate::evidence::Seen;
 use crate::protocol::erldist::term::Term;
-use crate::protocol::erldist::{Call, DistEvent, Handshake, HandshakeOutcome, INPUT, Message};
+use crate::protocol::erldist::{Call, DistEvent, Handshake, HandshakeOutcome, INPUT, Message, flag_names};
 use crate::table::columns::RowWriter;
 use crate::table::{TableId, Tables};
 
@@ -44,11 +44,11 @@ fn handshake_cells(row: &mut RowWriter<'_>, handshake: &Handshake) {
         HandshakeOutcome::Unfinished => "unfinished",
     };
     let detail = format!(
-        "version {}, status {}, flags {:#x} and {:#x}",
+        "version {}, status {}, flags of the initiator {}, of the acceptor {}",
         handshake.version,
         handshake.status.as_deref().unwrap_or("unseen"),
-        handshake.initiator_flags,
-        handshake.acceptor_flags
+        flag_names(handshake.initiator_flags),
+        flag_names(handshake.acceptor_flags)
     );
     row.str(&handshake.initiator)
         .text(handshake.acceptor.as_deref())
