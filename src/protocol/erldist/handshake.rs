@@ -1,7 +1,7 @@
 //! The handshake that opens a connection (erts "Distribution Handshake"): one frame in, one message out, and what all
 //! of them say together.
 //!
-//! Frames have a length of two bytes. Version 5 speaks `n`, version 6 `N`; a node that does not know its peer may open
+//! Frames have a length of two bytes, inside TLS of four (`inet_tls_dist` leaves the framing to `ssl`). Version 5 speaks `n`, version 6 `N`; a node that does not know its peer may open
 //! with `n` and be answered with `N`, after which a complement `c` brings what `n` has no room for.
 
 use super::event::{Handshake, HandshakeOutcome};
@@ -11,6 +11,17 @@ use crate::evidence::{Direction, Stamp};
 /// No message of a handshake is longer: 24 bytes and a node name, which is an atom, and room for what later releases
 /// may append.
 pub const MAX_FRAME: usize = 2048;
+
+/// Bytes of a frame's length. No frame is empty, nor so long that the upper half of four bytes says anything.
+pub fn length_width(bytes: &[u8]) -> usize {
+    if bytes.starts_with(&[0, 0]) { 4 } else { 2 }
+}
+
+/// Takes the length of so many bytes off a frame.
+pub fn split_length(bytes: &[u8], width: usize) -> Option<(usize, &[u8])> {
+    let (length, body) = bytes.split_at_checked(width)?;
+    Some((length.iter().fold(0, |length, byte| length << 8 | usize::from(*byte)), body))
+}
 
 /// One message.
 #[derive(Debug, Clone, PartialEq, Eq)]

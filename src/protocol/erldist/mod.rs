@@ -64,8 +64,8 @@ fn probe_side(bytes: &[u8]) -> Option<Probe> {
 }
 
 fn probe_handshake(bytes: &[u8]) -> Probe {
-    let Some((length, body)) = bytes.split_first_chunk() else { return Probe::Unsure };
-    let length = usize::from(u16::from_be_bytes(*length));
+    let width = handshake::length_width(bytes);
+    let Some((length, body)) = handshake::split_length(bytes, width) else { return Probe::Unsure };
     // Alone a digest is too little to go by, and any byte can be a tag: what follows it will tell.
     if matches!((body.first(), length), (Some(b'r'), 21) | (Some(b'a'), 17)) {
         return if body.len() <= length { Probe::Unsure } else { Probe::No };
