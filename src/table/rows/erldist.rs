@@ -84,7 +84,13 @@ fn message_cells(row: &mut RowWriter<'_>, message: &Message) -> Option<&'static 
         || asked.is_some_and(|asked| asks_for_secret(&asked) || asked.contains("get_cookie"))
         || shows_secret(&whole);
     row.text(message.node.as_deref()).text(message.peer.as_deref()).str(message.operation);
-    row.text(message.sender().map(short).as_deref()).text(message.receiver().map(short).as_deref());
+    for party in [message.sender(), message.receiver()] {
+        match party {
+            // Identifiers and names are short.
+            Some(party @ (Term::Atom(_) | Term::Pid { .. } | Term::Reference { .. })) => row.display(party),
+            other => row.text(other.map(short).as_deref()),
+        };
+    }
     row.text(call.map(|call| &*call.module)).text(call.map(|call| &*call.function));
     for term in [arguments, result, Some(whole)] {
         if sensitive {
