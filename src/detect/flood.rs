@@ -58,6 +58,7 @@ type LaneKey = (usize, Direction, u64);
 struct Lane {
     flow: Arc<FlowInfo>,
     leg: Leg,
+    /// Known once the lane is busy: who was not logged in before may be by then.
     sender: Box<str>,
     slots: VecDeque<Slot>,
     /// Stanzas in all slots.
@@ -109,11 +110,10 @@ impl StanzaWatch for FloodWatch {
             self.drain_busy();
             self.make_room(now);
         }
-        let lane = self.lanes.entry(key).or_insert_with(|| Lane::new(seen, stanza));
+        let lane = self.lanes.entry(key).or_insert_with(|| Lane::new(seen, stanza.leg));
         lane.count(now, stanza, seen, &mut self.told);
         if lane.total >= self.share && !lane.is_busy {
             lane.is_busy = true;
-            // Who was not logged in may be by now.
             lane.sender = sender(seen, stanza);
             self.busy.push(key);
         }
@@ -169,12 +169,13 @@ fn sender(seen: &Seen<'_>, stanza: &Stanza<'_>) -> Box<str> {
 }
 
 impl Lane {
-    fn new(seen: &Seen<'_>, stanza: &Stanza<'_>) -> Self {
+    fn new(seen: &Seen<'_>, leg: Leg) -> Self {
         Self {
             flow: Arc::clone(seen.flow),
-            leg: stanza.leg,
-            sender: sender(seen, stanza),
-            slots: VecDeque::new(),
+            leg,
+            sender: Box::default(),
+            // Most senders are heard of in passing.
+            slots: VecDeque::with_capacity(1),
             total: 0,
             is_busy: false,
         }

@@ -5,9 +5,12 @@ use crate::evidence::format_time;
 use crate::table::schema::ColumnSpec;
 use crate::table::{Column as RowColumn, ColumnKind, Rows};
 use polars::prelude::{
-    Column, DataFrame, DataType, Field, Int64Chunked, IntoColumn, IntoSeries, NamedFrom, NewChunkedArray, PolarsResult,
-    Schema, Series, TimeUnit, UInt64Chunked,
+    Column, DataFrame, DataType, Field, Int64Chunked, IntoColumn, IntoSeries, NamedFrom, PolarsResult, Schema, Series,
+    TimeUnit, UInt64Chunked,
 };
+use polars_arrow::array::PrimitiveArray;
+use polars_arrow::bitmap::BitmapBuilder;
+use polars_arrow::datatypes::ArrowDataType;
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -26,9 +29,37 @@ pub(super) enum Style {
 /// A column that grows.
 enum Growing {
     Text(TextColumn),
-    Number(Vec<Option<u64>>),
+    Number(NumberColumn),
     Flag(Vec<Option<bool>>),
     Time(Vec<i64>),
+}
+
+/// Numbers, and which of them are there: as Arrow keeps them.
+#[derive(Default)]
+struct NumberColumn {
+    values: Vec<u64>,
+    present: BitmapBuilder,
+}
+
+impl NumberColumn {
+    fn emptied(&self) -> Self {
+        let rows = self.values.len();
+        Self { values: Vec::with_capacity(rows), present: BitmapBuilder::with_capacity(rows) }
+    }
+
+    fn append(&mut self, cells: &[Option<u64>]) {
+        self.values.extend(cells.iter().map(|cell| cell.unwrap_or_default()));
+        if cells.iter().all(Option::is_some) {
+            self.present.extend_constant(cells.len(), true);
+        } else {
+            cells.iter().for_each(|cell| self.present.push(cell.is_some()));
+        }
+    }
+
+    fn finish(self, name: &str) -> UInt64Chunked {
+        let validity = self.present.into_opt_validity();
+        UInt64Chunked::with_chunk(name.into(), PrimitiveArray::new(ArrowDataType::UInt64, self.values.into(), validity))
+    }
 }
 
 impl Growing {
@@ -36,7 +67,7 @@ impl Growing {
     fn emptied(&self) -> Self {
         match self {
             Self::Text(cells) => Self::Text(cells.emptied()),
-            Self::Number(cells) => Self::Number(Vec::with_capacity(cells.len())),
+            Self::Number(cells) => Self::Number(cells.emptied()),
             Self::Flag(cells) => Self::Flag(Vec::with_capacity(cells.len())),
             Self::Time(cells) => Self::Time(Vec::with_capacity(cells.len())),
         }
@@ -59,7 +90,7 @@ impl FrameBuilder {
     fn empty(spec: &[ColumnSpec], style: Style) -> Vec<Growing> {
         let column = |(_, kind): &ColumnSpec| match (kind, style) {
             (ColumnKind::Text, _) | (ColumnKind::Time, Style::Written(_)) => Growing::Text(TextColumn::default()),
-            (ColumnKind::Number, _) => Growing::Number(Vec::new()),
+            (ColumnKind::Number, _) => Growing::Number(NumberColumn::default()),
             (ColumnKind::Flag, _) => Growing::Flag(Vec::new()),
             (ColumnKind::Time, Style::Typed) => Growing::Time(Vec::new()),
         };
@@ -95,7 +126,7 @@ impl FrameBuilder {
                     }
                 }
                 (Growing::Number(cells), RowColumn::Number(values)) => {
-                    cells.extend_from_slice(values.get(range.clone()).unwrap_or_default());
+                    cells.append(values.get(range.clone()).unwrap_or_default());
                 }
                 (Growing::Flag(cells), RowColumn::Flag(values)) => {
                     cells.extend_from_slice(values.get(range.clone()).unwrap_or_default());
@@ -143,7 +174,7 @@ fn append_written(
 fn finish(name: &str, growing: Growing) -> PolarsResult<Column> {
     Ok(match growing {
         Growing::Text(cells) => cells.finish(name)?.into_series().into_column(),
-        Growing::Number(cells) => UInt64Chunked::from_slice_options(name.into(), &cells).into_series().into_column(),
+        Growing::Number(cells) => cells.finish(name).into_series().into_column(),
         Growing::Flag(cells) => Series::new(name.into(), cells).into_column(),
         Growing::Time(cells) => {
             let times = Int64Chunked::from_vec(name.into(), cells);
