@@ -226,11 +226,13 @@ impl<'a> RowWriter<'a> {
         let SocketAddr::V4(value) = value else { return self.display(value) };
         match self.column() {
             Some(Column::Text { bytes, ends, present }) => {
-                for (octet, behind) in value.ip().octets().into_iter().zip(['.', '.', '.', ':']) {
-                    push_decimal(bytes, u16::from(octet));
-                    bytes.push(behind);
+                let mut text = Decimals::default();
+                for (octet, behind) in value.ip().octets().into_iter().zip(*b"...:") {
+                    text.push(u16::from(octet));
+                    text.push_byte(behind);
                 }
-                push_decimal(bytes, value.port());
+                text.push(value.port());
+                bytes.push_str(text.as_str());
                 ends.push(bytes.len());
                 present.push(true);
             }
@@ -282,10 +284,33 @@ impl<'a> RowWriter<'a> {
     }
 }
 
-fn push_decimal(text: &mut String, number: u16) {
-    let digit = |place: u16| char::from(b'0' + (number / place % 10) as u8);
-    let first = [10_000, 1_000, 100, 10].iter().position(|place| number >= *place).unwrap_or(4);
-    text.extend([10_000, 1_000, 100, 10, 1].into_iter().skip(first).map(digit));
+/// Room for an IPv4 address and a port.
+#[derive(Default)]
+struct Decimals {
+    text: [u8; 21],
+    len: usize,
+}
+
+impl Decimals {
+    fn push(&mut self, number: u16) {
+        for place in [10_000, 1_000, 100, 10] {
+            if number >= place {
+                self.push_byte(b'0' + (number / place % 10) as u8);
+            }
+        }
+        self.push_byte(b'0' + (number % 10) as u8);
+    }
+
+    fn push_byte(&mut self, byte: u8) {
+        if let Some(place) = self.text.get_mut(self.len) {
+            *place = byte;
+            self.len += 1;
+        }
+    }
+
+    fn as_str(&self) -> &str {
+        self.text.get(..self.len).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default()
+    }
 }
 
 impl Drop for RowWriter<'_> {
@@ -319,9 +344,9 @@ mod tests {
     #[test]
     fn decimals_are_written_as_display_does() {
         for number in 0..=u16::MAX {
-            let mut text = String::new();
-            push_decimal(&mut text, number);
-            assert_eq!(text, number.to_string());
+            let mut text = Decimals::default();
+            text.push(number);
+            assert_eq!(text.as_str(), number.to_string());
         }
     }
 }

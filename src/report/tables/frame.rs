@@ -42,11 +42,6 @@ struct NumberColumn {
 }
 
 impl NumberColumn {
-    fn emptied(&self) -> Self {
-        let rows = self.values.len();
-        Self { values: Vec::with_capacity(rows), present: BitmapBuilder::with_capacity(rows) }
-    }
-
     fn append(&mut self, cells: &[Option<u64>]) {
         self.values.extend(cells.iter().map(|cell| cell.unwrap_or_default()));
         if cells.iter().all(Option::is_some) {
@@ -63,13 +58,25 @@ impl NumberColumn {
 }
 
 impl Growing {
-    /// An empty column with room for as many cells.
-    fn emptied(&self) -> Self {
+    /// Cells, and bytes of text: what the next row group of the table is likely to need.
+    fn size(&self) -> (usize, usize) {
         match self {
-            Self::Text(cells) => Self::Text(cells.emptied()),
-            Self::Number(cells) => Self::Number(cells.emptied()),
-            Self::Flag(cells) => Self::Flag(Vec::with_capacity(cells.len())),
-            Self::Time(cells) => Self::Time(Vec::with_capacity(cells.len())),
+            Self::Text(cells) => cells.size(),
+            Self::Number(cells) => (cells.values.len(), 0),
+            Self::Flag(cells) => (cells.len(), 0),
+            Self::Time(cells) => (cells.len(), 0),
+        }
+    }
+
+    fn reserve(&mut self, (rows, bytes): (usize, usize)) {
+        match self {
+            Self::Text(cells) => cells.reserve(rows, bytes),
+            Self::Number(cells) => {
+                cells.values.reserve(rows);
+                cells.present.reserve(rows);
+            }
+            Self::Flag(cells) => cells.reserve(rows),
+            Self::Time(cells) => cells.reserve(rows),
         }
     }
 }
@@ -80,11 +87,14 @@ pub(super) struct FrameBuilder {
     style: Style,
     columns: Vec<Growing>,
     rows: usize,
+    /// Sizes of the columns of the frame before. Room is made when the next rows come: by then that frame is gone, and
+    /// its memory is used again.
+    sizes: Vec<(usize, usize)>,
 }
 
 impl FrameBuilder {
     pub(super) fn new(spec: &'static [ColumnSpec], style: Style) -> Self {
-        Self { spec, style, columns: Self::empty(spec, style), rows: 0 }
+        Self { spec, style, columns: Self::empty(spec, style), rows: 0, sizes: Vec::new() }
     }
 
     fn empty(spec: &[ColumnSpec], style: Style) -> Vec<Growing> {
@@ -114,6 +124,9 @@ impl FrameBuilder {
     /// Appends some of the rows.
     pub(super) fn append(&mut self, rows: &Rows, range: Range<usize>) {
         self.rows += range.len();
+        for (growing, size) in self.columns.iter_mut().zip(self.sizes.drain(..)) {
+            growing.reserve(size);
+        }
         for (growing, column) in self.columns.iter_mut().zip(rows.columns()) {
             match (growing, column) {
                 (Growing::Text(cells), RowColumn::Text { bytes, ends, present }) => match self.style {
@@ -145,8 +158,8 @@ impl FrameBuilder {
         if height == 0 {
             return Ok(None);
         }
-        let next = self.columns.iter().map(Growing::emptied).collect();
-        let columns = std::mem::replace(&mut self.columns, next);
+        self.sizes = self.columns.iter().map(Growing::size).collect();
+        let columns = std::mem::replace(&mut self.columns, Self::empty(self.spec, self.style));
         let columns = self.spec.iter().zip(columns).map(|((name, _), growing)| finish(name, growing));
         let columns = columns.collect::<PolarsResult<Vec<Column>>>()?;
         DataFrame::new(height, columns).map(Some)

@@ -75,11 +75,18 @@ pub struct Contact<'a> {
     pub(super) last: Stamp,
 }
 
+/// Where a pair stands, and the hash by which it is found: so that a table can grow without a look at the text.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    hash: u32,
+    place: u32,
+}
+
 /// Pairs by their JIDs and capture.
 #[derive(Debug, Default)]
 pub(super) struct Pairs {
     hasher: RandomState,
-    index: HashTable<u32>,
+    index: HashTable<Entry>,
     pairs: Vec<Pair>,
     counts: Vec<Counts>,
     text: String,
@@ -97,13 +104,14 @@ impl Pairs {
 
     /// The place of a pair; `None` if it is not known.
     pub(super) fn find(&self, from: &str, to: &str, capture: CaptureId) -> Option<usize> {
-        let (hash, pairs, text) = (hash_of(&self.hasher, from, to, capture), &self.pairs, &self.text);
-        let found = self.index.find(hash, |place| {
-            pairs.get(*place as usize).is_some_and(|pair| {
-                pair.capture == capture && pair.from(text) == Some(from) && pair.to(text) == Some(to)
-            })
-        });
-        found.map(|place| *place as usize)
+        let hash = hash_of(&self.hasher, from, to, capture);
+        let is_it = |pair: &Pair| {
+            pair.capture == capture && pair.from(&self.text) == Some(from) && pair.to(&self.text) == Some(to)
+        };
+        let found = self
+            .index
+            .find(spread(hash), |entry| entry.hash == hash && self.pairs.get(entry.place as usize).is_some_and(is_it));
+        found.map(|entry| entry.place as usize)
     }
 
     /// The place of a pair that is not known yet, first seen at `stamp`; `None` if its JIDs are longer than any are.
@@ -121,13 +129,7 @@ impl Pairs {
         });
         self.text.push_str(from);
         self.text.push_str(to);
-        let (pairs, text, hasher) = (&self.pairs, &self.text, &self.hasher);
-        let hash_again = |place: &u32| {
-            let jids = |pair: &Pair| Some((pair.from(text)?, pair.to(text)?, pair.capture));
-            let known = pairs.get(*place as usize).and_then(jids);
-            known.map_or(0, |(from, to, capture)| hash_of(hasher, from, to, capture))
-        };
-        self.index.insert_unique(hash, place, hash_again);
+        self.index.insert_unique(spread(hash), Entry { hash, place }, |entry| spread(entry.hash));
         Some(place as usize)
     }
 
@@ -204,10 +206,15 @@ impl Pair {
     }
 }
 
-fn hash_of(hasher: &RandomState, from: &str, to: &str, capture: CaptureId) -> u64 {
+fn hash_of(hasher: &RandomState, from: &str, to: &str, capture: CaptureId) -> u32 {
     let mut hasher = hasher.build_hasher();
     hasher.write(from.as_bytes());
     hasher.write_u32(capture.0);
     hasher.write(to.as_bytes());
-    hasher.finish()
+    hasher.finish() as u32
+}
+
+/// Tables look at the first bits and at the last.
+fn spread(hash: u32) -> u64 {
+    u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
