@@ -34,6 +34,8 @@ pub enum XmppEvent {
     Signal(Box<Signal>),
     /// A call (XEP-0167), as told by all signals.
     Call(Box<Call>),
+    /// A stanza inside another: a carbon, a message of an archive.
+    Copy(Box<super::CopiedStanza>),
     /// An address that was given away: the first time that it crossed.
     Endpoint(Box<Endpoint>),
     /// A session of a client or component is over, as told by all streams that carried it.
