@@ -269,6 +269,8 @@ pub enum Flaw {
     MismatchedTags,
     /// Bytes that are not UTF-8.
     InvalidUtf8,
+    /// A stream in UTF-16: servers may read it where others do not.
+    Encoding,
     /// A prefix that nothing binds to a namespace.
     UndeclaredPrefix,
     /// An ampersand that begins no reference.
@@ -287,6 +289,7 @@ impl Flaw {
             Self::NotWellFormed
                 | Self::MismatchedTags
                 | Self::InvalidUtf8
+                | Self::Encoding
                 | Self::UndeclaredPrefix
                 | Self::BadReference
                 | Self::WrongNamespace
@@ -309,6 +312,7 @@ impl Flaw {
             Self::NotWellFormed => "not-well-formed",
             Self::MismatchedTags => "mismatched-tags",
             Self::InvalidUtf8 => "invalid-utf-8",
+            Self::Encoding => "utf-16",
             Self::UndeclaredPrefix => "undeclared-prefix",
             Self::BadReference => "bad-reference",
             Self::WrongNamespace => "wrong-namespace",
