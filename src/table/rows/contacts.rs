@@ -30,7 +30,9 @@ impl Contacts {
     pub fn add(&mut self, seen: &Seen<'_>, stanza: &Stanza<'_>) {
         let (Some(from), Some(to)) = (stanza.from, stanza.to) else { return };
         let (from, to) = (jid::bare(from), jid::bare(to));
-        if stanza.stanza_type == Some("error") || stanza.meaning.is_copy() || from == to {
+        // What a room repeats to who enters was said to others.
+        let is_history = stanza.meaning.contains(Meaning::MucGroupchat) && stanza.meaning.contains(Meaning::Delayed);
+        if stanza.stanza_type == Some("error") || stanza.meaning.is_copy() || is_history || from == to {
             return;
         }
         let leg = match stanza.leg {
