@@ -147,17 +147,23 @@ fn open(capture: &Path, keys: Keys) -> (Vec<Texts>, Vec<&'static str>) {
     (texts, sink.skipped)
 }
 
-fn logged(path: &Path) -> Keys {
+/// The keys of a key log or of a private key.
+fn loaded(path: &Path) -> Keys {
     let mut keys = Keys::default();
-    if path.exists() {
-        keys.load_log(path).unwrap();
+    match path.extension().is_some_and(|end| end == "key") {
+        true => keys.load_rsa_key(path).unwrap(),
+        false if path.exists() => drop(keys.load_log(path).unwrap()),
+        false => {}
     }
     keys
 }
 
 /// tshark's view of so many connections: the side that sent first, then the other, which is indented.
-fn followed(capture: &Path, keylog: &Path, connections: usize) -> Option<Vec<Texts>> {
-    let preference = format!("tls.keylog_file:{}", keylog.display());
+fn followed(capture: &Path, beside: &Path, connections: usize) -> Option<Vec<Texts>> {
+    let preference = match beside.extension().is_some_and(|end| end == "key") {
+        true => format!("uat:rsa_keys:\"{}\",\"\"", beside.display()),
+        false => format!("tls.keylog_file:{}", beside.display()),
+    };
     let asked: Vec<String> = (0..connections).map(|number| format!("follow,tls,raw,{number}")).collect();
     let mut arguments = vec!["-o", &preference, "-q"];
     arguments.extend(asked.iter().flat_map(|one| ["-z", one]));
@@ -177,6 +183,7 @@ fn followed(capture: &Path, keylog: &Path, connections: usize) -> Option<Vec<Tex
     Some(followed)
 }
 
+/// Captures, and the key log or private key that lies beside them.
 fn pairs() -> Vec<(PathBuf, PathBuf)> {
     let mut folders = vec![captures_folder().join("tls")];
     folders.extend(shared_captures().map(|folder| folder.join("xmpp")));
@@ -184,12 +191,12 @@ fn pairs() -> Vec<(PathBuf, PathBuf)> {
     for folder in folders {
         for entry in std::fs::read_dir(folder).unwrap() {
             let capture = entry.unwrap().path();
-            let keylog = capture.with_extension("keys");
+            let (keylog, key) = (capture.with_extension("keys"), capture.with_extension("server.key"));
             let has_secrets = capture.file_stem().is_some_and(|name| name.to_string_lossy().ends_with("-dsb"));
             if capture.extension().is_some_and(|end| end == "pcap" || end == "pcapng")
-                && (keylog.exists() || has_secrets)
+                && (keylog.exists() || key.exists() || has_secrets)
             {
-                found.push((capture, keylog));
+                found.push((capture, if key.exists() { key } else { keylog }));
             }
         }
     }
@@ -202,9 +209,9 @@ fn opened_bytes_are_wiresharks() {
     let (mut wrong, mut bytes) = (Vec::new(), 0);
     let pairs = pairs();
     assert!(pairs.len() >= 20, "only {} captures", pairs.len());
-    for (capture, keylog) in pairs {
-        let (ours, skipped) = open(&capture, logged(&keylog));
-        let Some(theirs) = followed(&capture, &keylog, ours.len()) else { return };
+    for (capture, beside) in pairs {
+        let (ours, skipped) = open(&capture, loaded(&beside));
+        let Some(theirs) = followed(&capture, &beside, ours.len()) else { return };
         for (number, (ours, theirs)) in ours.iter().zip(&theirs).enumerate() {
             bytes += ours.concat().len();
             // Who sent first is not who opened the connection.
@@ -237,7 +244,7 @@ fn private_keys_open_what_key_logs_do() {
         let mut keys = Keys::default();
         keys.load_rsa_key(&captures_folder().join("tls/server.key")).unwrap();
         let by_key = open(capture, keys);
-        let by_log = open(capture, logged(&capture.with_extension("keys")));
+        let by_log = open(capture, loaded(&capture.with_extension("keys")));
         assert!(by_log.0.iter().all(|texts| !texts[0].is_empty()), "{}", capture.display());
         assert_eq!(by_key, by_log, "{}", capture.display());
         opened += 1;
@@ -256,7 +263,7 @@ fn what_follows_lost_segments_is_opened() {
         // TLS 1.0 sends the first byte of a line in a record of its own, and its records chain to each other.
         let chained = capture.file_stem().unwrap().to_string_lossy().starts_with("tls1-");
         for connection in record(&capture).connections {
-            let sink = || Keyed { keys: logged(&capture.with_extension("keys")), ..Keyed::default() };
+            let sink = || Keyed { keys: loaded(&capture.with_extension("keys")), ..Keyed::default() };
             let whole = connection.open(&mut sink(), |_| false);
             for lost in 0..connection.pieces.len() {
                 tried += 1;
