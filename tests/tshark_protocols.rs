@@ -12,6 +12,7 @@ use support::tshark::{captures, tshark};
 
 /// Captures in which tshark sees other stanzas, and why that is no fault here.
 const OTHER_STANZAS: &[(&str, &str)] = &[
+    ("t13-late-clientcert", "tshark loses the keys behind a late client certificate"),
     ("t13-early", "tshark reads no stanzas in early data"),
     ("06-zlib", "tshark reads nothing of the streams; what is before compression counts here"),
     ("09a-bosh", "tshark reads no stanzas inside HTTP"),
