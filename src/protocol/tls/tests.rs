@@ -1,6 +1,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // tests
 
 use super::*;
+use crate::evidence::Direction;
+use crate::protocol::Event;
 use crate::evidence::Transport;
 use crate::protocol::testing::{Noted, Step, flow, in_pieces, orig, play, resp};
 use proptest::prelude::*;
