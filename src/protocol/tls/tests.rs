@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::evidence::Direction;
-use crate::protocol::Event;
 use crate::evidence::Transport;
+use crate::protocol::Event;
 use crate::protocol::testing::{Noted, Step, flow, in_pieces, orig, play, resp};
 use proptest::prelude::*;
 
