@@ -42,8 +42,16 @@ pub struct Limits {
 
 const SECOND_NS: i64 = 1_000_000_000;
 
+impl Limits {
+    /// Limits of one shard among so many: a million conversations and 256 MiB of waiting bytes in all.
+    pub fn of_one_among(shards: usize) -> Self {
+        let shards = shards.max(1);
+        Self { max_flows: (1 << 20) / shards, max_waiting: (256 << 20) / shards, ..Self::default() }
+    }
+}
+
 impl Default for Limits {
-    /// Limits of one shard among 64: a million conversations and 256 MiB of waiting bytes in all.
+    /// Limits of one shard among 64.
     fn default() -> Self {
         Self {
             max_flows: 16_384,
