@@ -3,7 +3,7 @@
 pub use super::sharing_event::*;
 
 use crate::evidence::Stamp;
-use crate::protocol::content::FileContent;
+use crate::protocol::content::{Beginning, FileContent};
 use std::net::SocketAddr;
 
 /// Streams, logins, transfers.
@@ -34,6 +34,8 @@ pub enum XmppEvent {
     Signal(Box<Signal>),
     /// A call (XEP-0167), as told by all signals.
     Call(Box<Call>),
+    /// A stanza inside another: a carbon, a message of an archive.
+    Copy(Box<super::CopiedStanza>),
     /// An address that was given away: the first time that it crossed.
     Endpoint(Box<Endpoint>),
     /// A session of a client or component is over, as told by all streams that carried it.
@@ -267,6 +269,8 @@ pub enum Flaw {
     MismatchedTags,
     /// Bytes that are not UTF-8.
     InvalidUtf8,
+    /// A stream in UTF-16: servers may read it where others do not.
+    Encoding,
     /// A prefix that nothing binds to a namespace.
     UndeclaredPrefix,
     /// An ampersand that begins no reference.
@@ -285,6 +289,7 @@ impl Flaw {
             Self::NotWellFormed
                 | Self::MismatchedTags
                 | Self::InvalidUtf8
+                | Self::Encoding
                 | Self::UndeclaredPrefix
                 | Self::BadReference
                 | Self::WrongNamespace
@@ -307,6 +312,7 @@ impl Flaw {
             Self::NotWellFormed => "not-well-formed",
             Self::MismatchedTags => "mismatched-tags",
             Self::InvalidUtf8 => "invalid-utf-8",
+            Self::Encoding => "utf-16",
             Self::UndeclaredPrefix => "undeclared-prefix",
             Self::BadReference => "bad-reference",
             Self::WrongNamespace => "wrong-namespace",
@@ -384,6 +390,8 @@ pub struct FileOffer {
     pub name: Option<String>,
     /// Size as offered, in bytes.
     pub size: Option<u64>,
+    /// Hash as offered: its algorithm, a colon, hexadecimal digits.
+    pub hash: Option<String>,
 }
 
 /// In-band bytes over one connection.
@@ -401,6 +409,31 @@ pub struct IbbTransfer {
     pub complete: bool,
     /// Blocks missing from the sequence, as far as it shows.
     pub missing_blocks: u64,
+    /// What joins it with what crossed another connection.
+    pub part: Option<Box<IbbPart>>,
+}
+
+/// A part of an in-band bytestream that goes on over another connection, where a stream was resumed (XEP-0198).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IbbPart {
+    /// From the opening on, without a hole.
+    Beginning {
+        /// The bytes.
+        beginning: Beginning,
+        /// Number of the block that would have come next.
+        next: u16,
+    },
+    /// From amid the sequence on, without a hole.
+    Rest {
+        /// Number of the first block.
+        first: u16,
+        /// The blocks, one after the other.
+        bytes: Vec<u8>,
+        /// Where each block ends in `bytes`.
+        ends: Vec<usize>,
+        /// It was closed.
+        closed: bool,
+    },
 }
 
 /// What a stanza says on a session between two clients.

@@ -215,6 +215,7 @@ fn a_session_is_told() {
         [
             "PLAIN Some(\"ann\") Some(\"ann@x.test\") Password(\"wrong\") Failure FromOrig",
             "PLAIN Some(\"ann\") Some(\"ann@x.test\") Password(\"pä&ss<\") Success FromOrig",
+            "Copy(CopiedStanza { via: \"mam-result\", owner: Some(\"ann@x.test/R&D\"), from: Some(\"eve@x.test/1\"), to: Some(\"ann@x.test\"), stanza_type: None, id: None, body: Some(\"inner\"), stamp: None })",
         ]
     );
     assert_eq!(
@@ -451,6 +452,7 @@ fn in_band_bytes_are_put_together() {
         content: FileContent::of(bytes, None),
         complete,
         missing_blocks,
+        part: None,
     };
     let (a, b) = ("a@x.test/1", "b@x.test/2");
     assert_eq!(
@@ -460,7 +462,15 @@ fn in_band_bytes_are_put_together() {
             transfer(b, a, b"answer", true, 0),
             transfer(a, b, b"", true, 0),
             transfer(a, b, b"abef", false, 1),
-            transfer(a, b, b"yz", false, 65_535),
+            IbbTransfer {
+                part: Some(Box::new(IbbPart::Rest {
+                    first: 65_535,
+                    bytes: b"yz".to_vec(),
+                    ends: vec![1, 2],
+                    closed: false,
+                })),
+                ..transfer(a, b, b"yz", false, 65_535)
+            },
         ]
     );
 }

@@ -27,8 +27,8 @@ pub fn append(tables: &mut Tables, seen: &Seen<'_>, event: &DistEvent) -> Option
         .capture(seen.last.capture)
         .number(seen.last.frame)
         .str(&seen.flow.community_id)
-        .display(seen.sender())
-        .display(seen.receiver());
+        .address(seen.sender())
+        .address(seen.receiver());
     match event {
         DistEvent::Handshake(handshake) => handshake_cells(&mut row, handshake),
         DistEvent::Message(message) => return message_cells(&mut row, message),
