@@ -49,6 +49,11 @@ const LOCAL: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// The module of a function that needs none to be called.
+pub fn without_module(function: &str) -> Option<&'static str> {
+    LOCAL.iter().find(|(_, functions)| functions.contains(&function)).map(|(module, _)| *module)
+}
+
 /// What was typed, as a call of the shell with the source as its argument; `None` if a reply brings nothing typed.
 pub fn input(reply: &Reply) -> Option<Call> {
     let (module, source) = match tokens_of(&reply.value) {
@@ -188,10 +193,9 @@ fn call_at(tokens: &[Term], at: usize) -> Option<Call> {
         }
         [function, open, arguments @ ..] if category(open) == "(" && !matches!(before, ":" | "#" | "?") => {
             let function = atom_token(function)?;
-            let module = LOCAL.iter().find(|(_, functions)| functions.contains(&function)).map(|(module, _)| *module);
             match function {
                 "q" => ("init", "stop", Some(arguments)),
-                _ => (module?, function, Some(arguments)),
+                _ => (without_module(function)?, function, Some(arguments)),
             }
         }
         _ => return None,
