@@ -3,7 +3,7 @@
 use super::shard::Shard;
 use crate::capture::{Batch, Frame};
 use crate::evidence::Stamp;
-use crate::flow::half::{Place, Recall};
+use crate::flow::segment::{Place, Recall};
 use crate::flow::{FlowKey, PacketView};
 use crate::packet::{
     self, DecodeCounts, Decoded, Defragmenter, FragmentCounts, FragmentLimits, NotIp, Packet, Reassembled,

@@ -13,6 +13,9 @@ use std::collections::{BTreeMap, HashSet};
 /// Findings kept for the report; what is beyond is counted. A person reads none of a million.
 const MAX_FINDINGS: usize = 1_000_000;
 
+/// Rows made before they are written, of a table that is written when all is known.
+const ROWS_AT_ONCE: usize = 8_192;
+
 /// Takes outputs in the order of batches.
 pub struct Collector {
     joins: Vec<Box<dyn Join>>,
@@ -106,8 +109,8 @@ impl Collector {
         self.write(outputs)
     }
 
-    /// Adds who talked to whom in one shard.
-    pub fn add_contacts(&mut self, contacts: Contacts) {
+    /// Adds who talked to whom in the shards.
+    pub fn add_contacts(&mut self, contacts: Vec<Contacts>) {
         self.contacts.merge(contacts);
     }
 
@@ -117,6 +120,9 @@ impl Collector {
         let mut found = Vec::new();
         for detector in &mut self.detectors {
             detector.finish(&mut found);
+            for (what, count, first) in detector.left_out() {
+                note_skipped(&mut self.skipped, what, count, first);
+            }
         }
         self.findings.extend(found.into_iter());
         let mut tables = pattern.fresh();
@@ -125,9 +131,13 @@ impl Collector {
             rows::transfers::append(&mut tables, finding);
         }
         self.writer.append(TableId::Transfers, tables.rows(TableId::Transfers))?;
-        self.contacts.merge(self.desk.take_contacts());
-        self.contacts.append(&mut tables);
-        self.writer.append(TableId::Contacts, tables.rows(TableId::Contacts))?;
+        self.contacts.merge(vec![self.desk.take_contacts()]);
+        let mut contacts = self.contacts.in_order().peekable();
+        while contacts.peek().is_some() {
+            tables.clear();
+            rows::contacts::append(&mut tables, contacts.by_ref().take(ROWS_AT_ONCE));
+            self.writer.append(TableId::Contacts, tables.rows(TableId::Contacts))?;
+        }
         if let Some((count, stamp)) = self.contacts.beyond() {
             note_skipped(&mut self.skipped, "xmpp.contacts-beyond-limit", count, stamp);
         }
@@ -218,11 +228,8 @@ fn merge_by_time(parts: &[&Rows], merged: &mut Rows) {
         order.extend((0..rows.len()).map(|row| (rows.time_ns(row), part as u16, row as u32)));
     }
     order.sort_unstable();
-    for (_, part, row) in order {
-        if let Some(rows) = parts.get(usize::from(part)) {
-            merged.push_from(rows, row as usize);
-        }
-    }
+    let places: Vec<(u16, u32)> = order.into_iter().map(|(_, part, row)| (part, row)).collect();
+    merged.gather(parts, &places);
 }
 
 /// Findings so far. Those that say the same (a JID that crosses several conversations) are one.

@@ -148,7 +148,9 @@ fn analyze(options: &Options, progress: &(dyn Fn(u64, Option<u64>) + Sync)) -> R
     collector.consume(last_outputs)?;
     shards.par_iter_mut().for_each(Shard::finish);
     collector.consume(shards.iter_mut().map(|shard| shard.take_output(None)).collect())?;
-    shards.iter_mut().for_each(|shard| collector.add_contacts(shard.take_contacts()));
+    let contacts = shards.iter_mut().map(Shard::take_contacts).collect();
+    drop(shards);
+    collector.add_contacts(contacts);
     let mut collected = collector.finish(&tables)?;
     if let Some(spool) = &spool {
         keep_carved(spool, &folder, &mut collected)?;

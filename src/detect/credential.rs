@@ -64,6 +64,9 @@ pub fn disclosed_by(login: &Login, protocol: &'static str, seen: &Seen<'_>) -> O
         }
         finding = finding.with("outcome", login.outcome.name()).with("encrypted", login.encrypted);
     }
+    if is_of_room(&login.mechanism) {
+        finding.severity = Severity::Medium;
+    }
     if login.encrypted {
         finding.severity = Severity::Low;
     }
@@ -104,9 +107,14 @@ fn title(login: &Login) -> String {
     }
 }
 
+/// Passwords of rooms open a room, and no account.
+fn is_of_room(mechanism: &str) -> bool {
+    matches!(mechanism, "muc" | "bookmark")
+}
+
 /// `false` for what carries a password without being a login: accounts made or changed.
 pub fn is_login(mechanism: &str) -> bool {
-    !matches!(mechanism, "register" | "change-password" | "admin-command" | "ejabberdctl")
+    !matches!(mechanism, "register" | "change-password" | "admin-command" | "ejabberdctl") && !is_of_room(mechanism)
 }
 
 #[cfg(test)]

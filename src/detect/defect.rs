@@ -58,6 +58,7 @@ fn what(flaw: Flaw) -> &'static str {
         Flaw::NotWellFormed => "what is not well-formed XML",
         Flaw::MismatchedTags => "end tags that do not fit their start tags",
         Flaw::InvalidUtf8 => "bytes that are not UTF-8",
+        Flaw::Encoding => "a stream in UTF-16",
         Flaw::UndeclaredPrefix => "a prefix without a namespace",
         Flaw::BadReference => "an ampersand that begins no reference",
         Flaw::WrongNamespace => "a stream header in a namespace that is not XMPP's",

@@ -9,14 +9,13 @@ use crate::evidence::Sighting;
 use crate::protocol::xmpp::{StreamKind, StreamSummary, XmppEvent, jid};
 use crate::protocol::{Event, Record};
 use std::collections::{HashMap, HashSet};
-use std::net::IpAddr;
 
 /// Servers, and streams that wait for what others show of theirs.
 const MAX_SERVERS: usize = 65_536;
 const MAX_STREAMS: usize = 65_536;
 
-/// Address, domain and kind of stream.
-type Server = (IpAddr, String, StreamKind);
+/// Domain and kind of stream. Who stands in the way may have another address than the server.
+type Server = (String, StreamKind);
 
 /// `xmpp.starttls-stripped`: one a stream.
 #[derive(Debug, Default)]
@@ -30,6 +29,10 @@ pub struct StrippedStarttls {
 impl Detector for StrippedStarttls {
     fn on_record(&mut self, record: &Record, out: &mut Vec<Finding>) {
         let Event::Xmpp(XmppEvent::Stream(stream)) = &record.event else { return };
+        // Over HTTP there is no STARTTLS to offer: what protects is around it (XEP-0206, RFC 7395).
+        if record.at.flow.within.http.is_some() {
+            return;
+        }
         let Some(offered) = stream.offered_starttls else { return };
         if offered {
             out.extend(ignored(stream).map(|reason| finding(stream, reason, &record.at)));
@@ -58,7 +61,7 @@ impl Detector for StrippedStarttls {
 
 fn server(stream: &StreamSummary) -> Option<Server> {
     let domain = jid::normalize_domain(stream.domain.as_deref()?).into_owned();
-    Some((stream.server.ip().to_canonical(), domain, stream.kind))
+    Some((domain, stream.kind))
 }
 
 /// The client goes on in clear, though it was told not to, or asked for better.
@@ -98,6 +101,7 @@ mod tests {
     use super::*;
     use crate::detect::Evidence;
     use crate::detect::scene::{record, stamp};
+    use crate::evidence::{HttpBinding, Within};
     use crate::protocol::xmpp::Outcome;
 
     fn stream(offered: bool) -> StreamSummary {
@@ -148,6 +152,25 @@ mod tests {
     fn a_server_that_offers_elsewhere_is_stripped_here() {
         assert_eq!(reasons([stream(true), stream(false)]), ["not-offered"]);
         assert_eq!(reasons([stream(false), stream(true)]), ["not-offered"]);
+    }
+
+    #[test]
+    fn who_stands_between_may_have_another_address() {
+        let proxy = StreamSummary { server: ([10, 0, 0, 66], 5222).into(), ..stream(false) };
+        assert_eq!(reasons([stream(true), proxy]), ["not-offered"]);
+    }
+
+    #[test]
+    fn over_http_there_is_no_starttls_to_offer() {
+        let (mut detector, mut out) = (StrippedStarttls::default(), Vec::new());
+        for (offered, http) in [(true, None), (false, Some(HttpBinding::Bosh)), (false, Some(HttpBinding::WebSocket))] {
+            let event = XmppEvent::Stream(Box::new(stream(offered)));
+            let mut record = record("10.0.0.7:49152", "10.0.0.1:5222", 9_000_000, event);
+            record.at.flow = record.at.flow.opened(Within { http, ..Within::default() });
+            detector.on_record(&record, &mut out);
+        }
+        detector.finish(&mut out);
+        assert_eq!(out, []);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::schema::{ColumnKind, ColumnSpec};
 use crate::evidence::CaptureId;
 use crate::secret::Masker;
+use std::net::SocketAddr;
 
 /// The values of one column.
 #[derive(Debug, Clone)]
@@ -58,19 +59,30 @@ impl Column {
         }
     }
 
-    /// Appends row `row` of `other`, a column of the same kind.
-    fn push_from(&mut self, other: &Column, row: usize) {
-        match (self, other) {
-            (Self::Text { bytes, ends, present }, other @ Column::Text { .. }) => {
-                let cell = other.text(row);
-                bytes.push_str(cell.unwrap_or_default());
-                ends.push(bytes.len());
-                present.push(cell.is_some());
+    /// Appends cells of other columns of the same kind: for each place its column and row.
+    fn gather(&mut self, others: &[&Column], places: &[(u16, u32)]) {
+        let cells = places.iter().filter_map(|(other, row)| Some((*others.get(usize::from(*other))?, *row as usize)));
+        match self {
+            Self::Text { bytes, ends, present } => {
+                for (other, row) in cells {
+                    let cell = other.text(row);
+                    bytes.push_str(cell.unwrap_or_default());
+                    ends.push(bytes.len());
+                    present.push(cell.is_some());
+                }
             }
-            (Self::Number(mine), Column::Number(theirs)) => mine.push(theirs.get(row).copied().flatten()),
-            (Self::Flag(mine), Column::Flag(theirs)) => mine.push(theirs.get(row).copied().flatten()),
-            (Self::Time(mine), Column::Time(theirs)) => mine.push(theirs.get(row).copied().unwrap_or_default()),
-            _ => debug_assert!(false, "columns of different kinds"),
+            Self::Number(mine) => mine.extend(cells.map(|(other, row)| match other {
+                Self::Number(theirs) => theirs.get(row).copied().flatten(),
+                _ => None,
+            })),
+            Self::Flag(mine) => mine.extend(cells.map(|(other, row)| match other {
+                Self::Flag(theirs) => theirs.get(row).copied().flatten(),
+                _ => None,
+            })),
+            Self::Time(mine) => mine.extend(cells.map(|(other, row)| match other {
+                Self::Time(theirs) => theirs.get(row).copied().unwrap_or_default(),
+                _ => 0,
+            })),
         }
     }
 }
@@ -123,12 +135,14 @@ impl Rows {
         self.len = 0;
     }
 
-    /// Appends row `row` of `other`, which has the same columns.
-    pub fn push_from(&mut self, other: &Rows, row: usize) {
-        for (mine, theirs) in self.columns.iter_mut().zip(&other.columns) {
-            mine.push_from(theirs, row);
+    /// Appends rows of others, which have the same columns: for each place its part and row. Column by column, for
+    /// that is how they lie in memory.
+    pub fn gather(&mut self, parts: &[&Rows], places: &[(u16, u32)]) {
+        for (number, mine) in self.columns.iter_mut().enumerate() {
+            let theirs: Vec<&Column> = parts.iter().filter_map(|rows| rows.columns.get(number)).collect();
+            mine.gather(&theirs, places);
         }
-        self.len += 1;
+        self.len += places.len();
     }
 
     /// Replaces the cells of a text column, one a row; what is no text column stays as it is.
@@ -207,6 +221,26 @@ impl<'a> RowWriter<'a> {
         self
     }
 
+    /// An address with its port: most rows hold two, so it is written without the machinery of `Display`.
+    pub fn address(&mut self, value: SocketAddr) -> &mut Self {
+        let SocketAddr::V4(value) = value else { return self.display(value) };
+        match self.column() {
+            Some(Column::Text { bytes, ends, present }) => {
+                let mut text = Decimals::default();
+                for (octet, behind) in value.ip().octets().into_iter().zip(*b"...:") {
+                    text.push(u16::from(octet));
+                    text.push_byte(behind);
+                }
+                text.push(value.port());
+                bytes.push_str(text.as_str());
+                ends.push(bytes.len());
+                present.push(true);
+            }
+            _ => debug_assert!(false, "column {} takes no text", self.next - 1),
+        }
+        self
+    }
+
     /// A secret: masked unless the run reveals secrets.
     pub fn secret(&mut self, value: Option<&str>) -> &mut Self {
         let masker = self.masker;
@@ -250,6 +284,35 @@ impl<'a> RowWriter<'a> {
     }
 }
 
+/// Room for an IPv4 address and a port.
+#[derive(Default)]
+struct Decimals {
+    text: [u8; 21],
+    len: usize,
+}
+
+impl Decimals {
+    fn push(&mut self, number: u16) {
+        for place in [10_000, 1_000, 100, 10] {
+            if number >= place {
+                self.push_byte(b'0' + (number / place % 10) as u8);
+            }
+        }
+        self.push_byte(b'0' + (number % 10) as u8);
+    }
+
+    fn push_byte(&mut self, byte: u8) {
+        if let Some(place) = self.text.get_mut(self.len) {
+            *place = byte;
+            self.len += 1;
+        }
+    }
+
+    fn as_str(&self) -> &str {
+        self.text.get(..self.len).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default()
+    }
+}
+
 impl Drop for RowWriter<'_> {
     fn drop(&mut self) {
         debug_assert!(
@@ -270,5 +333,20 @@ impl Drop for RowWriter<'_> {
             }
         }
         self.rows.len += 1;
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // tests
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimals_are_written_as_display_does() {
+        for number in 0..=u16::MAX {
+            let mut text = Decimals::default();
+            text.push(number);
+            assert_eq!(text.as_str(), number.to_string());
+        }
     }
 }

@@ -78,6 +78,16 @@ tables! {
         "kind": Text, "from": Text, "to": Text, "type": Text, "id": Text, "body": Text, "children": Text, "bytes": Number,
         "meaning": Text,
     ]
+    /// Stanzas inside stanzas: carbons, messages of archives, what is forwarded.
+    Copies = "copies" [
+        "time": Time, "capture": Text, "frame": Number, "flow": Text, "src": Text, "dst": Text, "via": Text,
+        "owner": Text, "from": Text, "to": Text, "type": Text, "id": Text, "body": Text, "said": Text,
+    ]
+    /// Links to files in stanzas, followed or not.
+    Links = "links" [
+        "time": Time, "capture": Text, "frame": Number, "flow": Text, "src": Text, "dst": Text, "from": Text, "to": Text,
+        "via": Text, "url": Text, "name": Text, "size": Number,
+    ]
     /// Calls.
     Calls = "calls" [
         "time": Time, "end_time": Time, "capture": Text, "first_frame": Number, "last_frame": Number, "flow": Text,

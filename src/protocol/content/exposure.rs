@@ -94,6 +94,7 @@ static PROSODY: LazyLock<Option<Regex>> =
 /// What the beginning of a file of so many bytes tells.
 pub(super) fn of_content(head: &[u8], bytes: u64) -> Vec<Exposure> {
     let has = |parts: &[&str]| parts.iter().any(|part| memchr::memmem::find(head, part.as_bytes()).is_some());
+    let is_text = memchr::memchr(0, head).is_none();
     // Patterns are asked only where a part of them stands: most files are none of these.
     let fits = |parts: &[&str], pattern: &LazyLock<Option<Regex>>| {
         has(parts) && pattern.as_ref().is_some_and(|pattern| pattern.is_match(head))
@@ -104,7 +105,7 @@ pub(super) fn of_content(head: &[u8], bytes: u64) -> Vec<Exposure> {
         (is_cookie(head, bytes), ".erlang.cookie"),
         (is_mnesia(head), "mnesia"),
         (fits(&["PRIVATE KEY", "PuTTY-User-Key"], &PRIVATE_KEY), "private-key"),
-        (fits(&[":$", ":{SHA}", ":0:0:"], &PASSWORDS) || head.starts_with(KEEPASS), "passwords"),
+        ((is_text && fits(&[":$", ":{SHA}", ":0:0:"], &PASSWORDS)) || head.starts_with(KEEPASS), "passwords"),
         (head.starts_with(b"<") && has(&["urn:xmpp:pie:0"]), "account-export"),
     ];
     found.into_iter().filter(|(is, _)| *is).map(|(_, what)| Exposure { what, member: None }).collect()

@@ -141,7 +141,16 @@ impl XmppDecoder {
                         sink.skipped("xmpp.resync", chunk.stamp);
                     }
                     let seen = chunk.seen_from(work.start(chunk));
-                    self.session.on_flaw(Flaw::NotWellFormed, around(chunk.data, place), &seen, sink);
+                    match defect {
+                        Defect::Malformed if resync::is_utf_16(chunk.data) => {
+                            self.session.on_flaw(Flaw::Encoding, chunk.data.get(..QUOTED), &seen, sink);
+                        }
+                        Defect::Malformed => {
+                            self.session.on_flaw(Flaw::NotWellFormed, around(chunk.data, place), &seen, sink);
+                        }
+                        // It was told that it is deep; what it is beyond nobody has looked.
+                        Defect::TooDeep => {}
+                    }
                     self.session.defects.is_unsound(chunk.direction);
                     lane.lose();
                     work.bytes.clear();

@@ -34,6 +34,8 @@ pub enum XmppEvent {
     Signal(Box<Signal>),
     /// A call (XEP-0167), as told by all signals.
     Call(Box<Call>),
+    /// A stanza inside another: a carbon, a message of an archive.
+    Copy(Box<super::CopiedStanza>),
     /// An address that was given away: the first time that it crossed.
     Endpoint(Box<Endpoint>),
     /// A session of a client or component is over, as told by all streams that carried it.
@@ -267,6 +269,8 @@ pub enum Flaw {
     MismatchedTags,
     /// Bytes that are not UTF-8.
     InvalidUtf8,
+    /// A stream in UTF-16: servers may read it where others do not.
+    Encoding,
     /// A prefix that nothing binds to a namespace.
     UndeclaredPrefix,
     /// An ampersand that begins no reference.
@@ -285,6 +289,7 @@ impl Flaw {
             Self::NotWellFormed
                 | Self::MismatchedTags
                 | Self::InvalidUtf8
+                | Self::Encoding
                 | Self::UndeclaredPrefix
                 | Self::BadReference
                 | Self::WrongNamespace
@@ -307,6 +312,7 @@ impl Flaw {
             Self::NotWellFormed => "not-well-formed",
             Self::MismatchedTags => "mismatched-tags",
             Self::InvalidUtf8 => "invalid-utf-8",
+            Self::Encoding => "utf-16",
             Self::UndeclaredPrefix => "undeclared-prefix",
             Self::BadReference => "bad-reference",
             Self::WrongNamespace => "wrong-namespace",

@@ -14,6 +14,11 @@ const MAX_OPEN: usize = 8;
 /// Longest payload that is looked into: tokens are a few KiB.
 const MAX_PAYLOAD: usize = 64 * 1024;
 
+/// Mechanism of the passwords of rooms (XEP-0045).
+pub(super) const ROOM: &str = "muc";
+/// Mechanism of those that are kept in bookmarks (XEP-0048, XEP-0402).
+pub(super) const BOOKMARK: &str = "bookmark";
+
 /// What opens an attempt, and thus what ends it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Exchange {
@@ -23,6 +28,8 @@ pub(super) enum Exchange {
     Iq(Box<str>),
     /// A component's handshake.
     Component,
+    /// A room is entered under this JID: the presence of who has it.
+    Room(Box<str>),
 }
 
 /// A login that has not reached its outcome.
@@ -203,6 +210,13 @@ impl Logins {
     /// Takes out the attempt that an iq answers.
     pub fn take_iq(&mut self, id: &str) -> Option<Attempt> {
         let is_it = |attempt: &Attempt| matches!(&attempt.exchange, Exchange::Iq(open) if **open == *id);
+        let place = self.open.iter().position(is_it)?;
+        Some(self.open.remove(place))
+    }
+
+    /// Takes out the attempt to enter a room under this JID.
+    pub fn take_room(&mut self, occupant: &str) -> Option<Attempt> {
+        let is_it = |attempt: &Attempt| matches!(&attempt.exchange, Exchange::Room(open) if **open == *occupant);
         let place = self.open.iter().position(is_it)?;
         Some(self.open.remove(place))
     }

@@ -12,6 +12,7 @@
 //! compression (XEP-0138) it moves into one that inflates.
 
 mod calls;
+pub mod copies;
 mod decoder;
 mod element;
 pub mod event;
@@ -36,6 +37,7 @@ mod tape;
 #[cfg(test)]
 mod tests;
 
+pub use copies::CopiedStanza;
 pub use event::*;
 pub use meaning::{Meaning, Meanings};
 pub use probe::probe;

@@ -55,6 +55,12 @@ pub(super) fn find_stanza(data: &[u8], from: usize) -> Option<usize> {
     }
 }
 
+/// Whether data begins in UTF-16, which XMPP forbids (RFC 6120, 11.6) and parsers of XML take all the same.
+pub(super) fn is_utf_16(data: &[u8]) -> bool {
+    let marks = [&b"\xff\xfe<\0"[..], b"\xfe\xff\0<", b"<\0?\0", b"\0<\0?", b"<\0s\0", b"\0<\0s"];
+    marks.iter().any(|mark| data.starts_with(mark))
+}
+
 /// Whether what follows a stanza shows that it stood inside another: the end of something around it.
 pub(super) fn is_inside_another(rest: Option<&[u8]>) -> bool {
     let rest = rest.unwrap_or_default().trim_ascii_start();

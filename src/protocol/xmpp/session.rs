@@ -8,6 +8,7 @@ mod commands;
 pub(super) mod defects;
 mod federation;
 mod negotiation;
+mod rooms;
 mod sasl2;
 mod software;
 mod stanza;
@@ -17,12 +18,12 @@ mod tests;
 use super::element::{Element, Outline, split_name};
 use super::file_sharing::Sharing;
 use super::ibb::{Sessions, Told};
-use super::login::{Attempt, Logins};
-use super::names::{MAX_KEPT, normalized};
+use super::login::{Attempt, BOOKMARK, Logins, ROOM};
+use super::names::{MAX_KEPT, kept, normalized};
 use super::namespace::{Bindings, Namespace};
 use super::scan::Item;
 use super::tape::Tape;
-use super::{Flaw, Leg, Outcome, StanzaKind, StreamKind, StreamSummary, XmppEvent};
+use super::{Flaw, Leg, Outcome, StanzaKind, StreamKind, StreamSummary, XmppEvent, jid};
 use crate::evidence::{Direction, FlowInfo, HttpBinding, Seen, Stamp, TlsLayer};
 use crate::protocol::{Event, Sink};
 use commands::Commands;
@@ -65,6 +66,8 @@ struct Account {
     delivered_to: Option<Box<str>>,
     /// It delivers to several: then this tells nothing.
     ambiguous: bool,
+    /// Bare JID of who logged in. A session that is resumed (XEP-0198) binds nothing anew.
+    resumed_by: Option<Box<str>>,
 }
 
 impl Account {
@@ -77,7 +80,12 @@ impl Account {
     }
 
     fn bare(&self) -> Option<&str> {
-        self.jid().map(|jid| jid.split_once('/').map_or(jid, |(bare, _)| bare))
+        self.best().map(jid::bare)
+    }
+
+    /// The full JID, or else the bare one of a session that is resumed.
+    fn best(&self) -> Option<&str> {
+        self.jid().or(self.resumed_by.as_deref())
     }
 
     fn learn(&mut self, to: &str) {
@@ -123,10 +131,13 @@ pub(super) struct Session {
     bindings: [Bindings; 2],
     logins: Logins,
     last_login: Option<(Box<str>, Outcome)>,
+    /// Bare JID of who logged in last.
+    logged_in: Option<Box<str>>,
     authenticated: bool,
     /// Mechanism for which a token was asked (XEP-0484).
     token_mechanism: Option<Box<str>>,
     ibb: Option<Box<Sessions>>,
+    rooms: rooms::Told,
     sharing: Sharing,
     commands: Commands,
     offered_starttls: Option<bool>,
@@ -315,11 +326,20 @@ impl Session {
         }
     }
 
-    fn end_login(&mut self, attempt: Attempt, outcome: Outcome, last: Stamp, seen: &Seen<'_>, sink: &mut dyn Sink) {
+    fn end_login(&mut self, mut attempt: Attempt, outcome: Outcome, last: Stamp, seen: &Seen<'_>, sink: &mut dyn Sink) {
         self.on_server_login(&attempt, outcome, seen, sink);
-        if !matches!(attempt.mechanism.as_str(), "register" | "change-password" | "admin-command") {
+        if !matches!(attempt.mechanism.as_str(), "register" | "change-password" | "admin-command" | ROOM | BOOKMARK) {
             self.last_login = Some((attempt.mechanism.as_str().into(), outcome));
+            if outcome == Outcome::Success {
+                self.logged_in = kept(attempt.jid.as_deref().map(Cow::Borrowed));
+            }
         }
+        attempt.last = last;
+        self.tell_login(attempt, outcome, seen, sink);
+    }
+
+    fn tell_login(&self, attempt: Attempt, outcome: Outcome, seen: &Seen<'_>, sink: &mut dyn Sink) {
+        let last = attempt.last;
         let seen = Seen { flow: seen.flow, direction: self.client_direction(seen.flow), first: attempt.first, last };
         sink.event(&seen, Event::Xmpp(XmppEvent::Login(attempt.finish(outcome, self.encrypted))));
     }
@@ -389,7 +409,7 @@ impl Session {
             server: flow.receiver(client),
             domain: self.domain.take().map(String::from),
             from_domain: self.from_domain.take().map(String::from),
-            jid: self.account.jid().map(str::to_owned),
+            jid: self.account.best().map(str::to_owned),
             stream_id: self.stream_id.take().map(String::from),
             tls: self.tls,
             tls_version: self.tls_version.map(str::to_owned),

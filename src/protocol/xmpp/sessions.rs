@@ -3,7 +3,7 @@
 //! In: the summaries of streams. Out: one [`XmppEvent::Session`] a session, when all is known: the first connection of
 //! a session that was torn away may look alive to the capture long after the second has taken over.
 
-use super::{SessionSummary, StreamKind, StreamSummary, XmppEvent};
+use super::{Outcome, SessionSummary, StreamKind, StreamSummary, XmppEvent};
 use crate::evidence::{HttpBinding, Seen, Sighting};
 use crate::protocol::{Event, Join, Record, Sink};
 use std::collections::HashMap;
@@ -22,10 +22,7 @@ pub(super) struct Sessions {
 impl Join for Sessions {
     fn on_record(&mut self, record: &Record, sink: &mut dyn Sink) {
         let Event::Xmpp(XmppEvent::Stream(stream)) = &record.event else { return };
-        // A login that failed is no session.
-        let has_session =
-            stream.jid.is_some() || stream.resumes.is_some() || stream.stanzas.iter().any(|count| *count > 0);
-        if stream.kind == StreamKind::S2s || !has_session {
+        if stream.kind == StreamKind::S2s || !has_session(stream) {
             return;
         }
         if self.streams.len() < MAX_STREAMS {
@@ -42,6 +39,18 @@ impl Join for Sessions {
             tell(at, streams, sink);
         }
     }
+}
+
+/// Somebody is logged in: a login that failed is no session, nor is a stream on which an account was made and no more.
+fn has_session(stream: &StreamSummary) -> bool {
+    let may_be = match stream.outcome {
+        Some(Outcome::Failure) => false,
+        Some(_) => true,
+        None => !stream.login_offered,
+    };
+    // A component has its JID before it proves that it may.
+    let has_jid = stream.jid.is_some() && (may_be || stream.kind != StreamKind::Component);
+    has_jid || stream.resumes.is_some() || may_be && stream.stanzas.iter().any(|count| *count > 0)
 }
 
 /// The streams in order of time as sessions, each at the place of its first stream.
@@ -167,11 +176,25 @@ mod tests {
     }
 
     #[test]
+    fn an_account_made_and_no_more_is_no_session() {
+        let told = |login_offered| {
+            let (mut join, mut noted) = (Sessions::default(), Noted::default());
+            let mut record = stream(1, "x.test", None, None);
+            let Event::Xmpp(XmppEvent::Stream(stream)) = &mut record.event else { unreachable!() };
+            (stream.jid, stream.login_offered) = (None, login_offered);
+            join.on_record(&record, &mut noted);
+            join.finish(&mut noted);
+            noted.events.len()
+        };
+        assert_eq!((told(true), told(false)), (0, 1), "of a stream from its middle nothing is known");
+    }
+
+    #[test]
     fn a_login_that_failed_is_no_session() {
         let (mut join, mut noted) = (Sessions::default(), Noted::default());
         let mut record = stream(1, "x.test", None, None);
         let Event::Xmpp(XmppEvent::Stream(stream)) = &mut record.event else { unreachable!() };
-        (stream.jid, stream.stanzas) = (None, [0, 0]);
+        (stream.jid, stream.outcome) = (None, Some(Outcome::Failure));
         join.on_record(&record, &mut noted);
         join.finish(&mut noted);
         assert!(noted.events.is_empty());

@@ -215,6 +215,7 @@ fn a_session_is_told() {
         [
             "PLAIN Some(\"ann\") Some(\"ann@x.test\") Password(\"wrong\") Failure FromOrig",
             "PLAIN Some(\"ann\") Some(\"ann@x.test\") Password(\"pä&ss<\") Success FromOrig",
+            "Copy(CopiedStanza { via: \"mam-result\", owner: Some(\"ann@x.test/R&D\"), from: Some(\"eve@x.test/1\"), to: Some(\"ann@x.test\"), stanza_type: None, id: None, body: Some(\"inner\"), stamp: None })",
         ]
     );
     assert_eq!(

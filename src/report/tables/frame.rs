@@ -5,9 +5,12 @@ use crate::evidence::format_time;
 use crate::table::schema::ColumnSpec;
 use crate::table::{Column as RowColumn, ColumnKind, Rows};
 use polars::prelude::{
-    Column, DataFrame, DataType, Field, Int64Chunked, IntoColumn, IntoSeries, NamedFrom, NewChunkedArray, PolarsResult,
-    Schema, Series, TimeUnit, UInt64Chunked,
+    Column, DataFrame, DataType, Field, Int64Chunked, IntoColumn, IntoSeries, NamedFrom, PolarsResult, Schema, Series,
+    TimeUnit, UInt64Chunked,
 };
+use polars_arrow::array::PrimitiveArray;
+use polars_arrow::bitmap::BitmapBuilder;
+use polars_arrow::datatypes::ArrowDataType;
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -26,19 +29,54 @@ pub(super) enum Style {
 /// A column that grows.
 enum Growing {
     Text(TextColumn),
-    Number(Vec<Option<u64>>),
+    Number(NumberColumn),
     Flag(Vec<Option<bool>>),
     Time(Vec<i64>),
 }
 
+/// Numbers, and which of them are there: as Arrow keeps them.
+#[derive(Default)]
+struct NumberColumn {
+    values: Vec<u64>,
+    present: BitmapBuilder,
+}
+
+impl NumberColumn {
+    fn append(&mut self, cells: &[Option<u64>]) {
+        self.values.extend(cells.iter().map(|cell| cell.unwrap_or_default()));
+        if cells.iter().all(Option::is_some) {
+            self.present.extend_constant(cells.len(), true);
+        } else {
+            cells.iter().for_each(|cell| self.present.push(cell.is_some()));
+        }
+    }
+
+    fn finish(self, name: &str) -> UInt64Chunked {
+        let validity = self.present.into_opt_validity();
+        UInt64Chunked::with_chunk(name.into(), PrimitiveArray::new(ArrowDataType::UInt64, self.values.into(), validity))
+    }
+}
+
 impl Growing {
-    /// An empty column with room for as many cells.
-    fn emptied(&self) -> Self {
+    /// Cells, and bytes of text: what the next row group of the table is likely to need.
+    fn size(&self) -> (usize, usize) {
         match self {
-            Self::Text(cells) => Self::Text(cells.emptied()),
-            Self::Number(cells) => Self::Number(Vec::with_capacity(cells.len())),
-            Self::Flag(cells) => Self::Flag(Vec::with_capacity(cells.len())),
-            Self::Time(cells) => Self::Time(Vec::with_capacity(cells.len())),
+            Self::Text(cells) => cells.size(),
+            Self::Number(cells) => (cells.values.len(), 0),
+            Self::Flag(cells) => (cells.len(), 0),
+            Self::Time(cells) => (cells.len(), 0),
+        }
+    }
+
+    fn reserve(&mut self, (rows, bytes): (usize, usize)) {
+        match self {
+            Self::Text(cells) => cells.reserve(rows, bytes),
+            Self::Number(cells) => {
+                cells.values.reserve(rows);
+                cells.present.reserve(rows);
+            }
+            Self::Flag(cells) => cells.reserve(rows),
+            Self::Time(cells) => cells.reserve(rows),
         }
     }
 }
@@ -49,17 +87,20 @@ pub(super) struct FrameBuilder {
     style: Style,
     columns: Vec<Growing>,
     rows: usize,
+    /// Sizes of the columns of the frame before. Room is made when the next rows come: by then that frame is gone, and
+    /// its memory is used again.
+    sizes: Vec<(usize, usize)>,
 }
 
 impl FrameBuilder {
     pub(super) fn new(spec: &'static [ColumnSpec], style: Style) -> Self {
-        Self { spec, style, columns: Self::empty(spec, style), rows: 0 }
+        Self { spec, style, columns: Self::empty(spec, style), rows: 0, sizes: Vec::new() }
     }
 
     fn empty(spec: &[ColumnSpec], style: Style) -> Vec<Growing> {
         let column = |(_, kind): &ColumnSpec| match (kind, style) {
             (ColumnKind::Text, _) | (ColumnKind::Time, Style::Written(_)) => Growing::Text(TextColumn::default()),
-            (ColumnKind::Number, _) => Growing::Number(Vec::new()),
+            (ColumnKind::Number, _) => Growing::Number(NumberColumn::default()),
             (ColumnKind::Flag, _) => Growing::Flag(Vec::new()),
             (ColumnKind::Time, Style::Typed) => Growing::Time(Vec::new()),
         };
@@ -83,6 +124,9 @@ impl FrameBuilder {
     /// Appends some of the rows.
     pub(super) fn append(&mut self, rows: &Rows, range: Range<usize>) {
         self.rows += range.len();
+        for (growing, size) in self.columns.iter_mut().zip(self.sizes.drain(..)) {
+            growing.reserve(size);
+        }
         for (growing, column) in self.columns.iter_mut().zip(rows.columns()) {
             match (growing, column) {
                 (Growing::Text(cells), RowColumn::Text { bytes, ends, present }) => match self.style {
@@ -95,7 +139,7 @@ impl FrameBuilder {
                     }
                 }
                 (Growing::Number(cells), RowColumn::Number(values)) => {
-                    cells.extend_from_slice(values.get(range.clone()).unwrap_or_default());
+                    cells.append(values.get(range.clone()).unwrap_or_default());
                 }
                 (Growing::Flag(cells), RowColumn::Flag(values)) => {
                     cells.extend_from_slice(values.get(range.clone()).unwrap_or_default());
@@ -114,8 +158,8 @@ impl FrameBuilder {
         if height == 0 {
             return Ok(None);
         }
-        let next = self.columns.iter().map(Growing::emptied).collect();
-        let columns = std::mem::replace(&mut self.columns, next);
+        self.sizes = self.columns.iter().map(Growing::size).collect();
+        let columns = std::mem::replace(&mut self.columns, Self::empty(self.spec, self.style));
         let columns = self.spec.iter().zip(columns).map(|((name, _), growing)| finish(name, growing));
         let columns = columns.collect::<PolarsResult<Vec<Column>>>()?;
         DataFrame::new(height, columns).map(Some)
@@ -143,7 +187,7 @@ fn append_written(
 fn finish(name: &str, growing: Growing) -> PolarsResult<Column> {
     Ok(match growing {
         Growing::Text(cells) => cells.finish(name)?.into_series().into_column(),
-        Growing::Number(cells) => UInt64Chunked::from_slice_options(name.into(), &cells).into_series().into_column(),
+        Growing::Number(cells) => cells.finish(name).into_series().into_column(),
         Growing::Flag(cells) => Series::new(name.into(), cells).into_column(),
         Growing::Time(cells) => {
             let times = Int64Chunked::from_vec(name.into(), cells);

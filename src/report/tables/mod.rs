@@ -76,7 +76,7 @@ trait TableSink: Send {
 }
 
 /// Rows after which a row group ends: what common readers take as one unit of parallel work.
-const GROUP_ROWS: u64 = 32_768;
+const GROUP_ROWS: u64 = 16_384;
 /// Bytes of text after which a row group ends early, so that long bodies do not pile up in memory.
 const GROUP_TEXT_BYTES: usize = 16 << 20;
 /// Bytes are looked at once in so many rows, counted from the first row of the table.

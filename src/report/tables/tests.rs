@@ -41,9 +41,8 @@ fn written(formats: &str, pieces: &[usize], total: usize) -> tempfile::TempDir {
     let mut next = 0;
     for piece in pieces.iter().chain(std::iter::repeat(&total)) {
         let mut some = Rows::new(TableId::Stanzas.columns());
-        for row in next..total.min(next + piece) {
-            some.push_from(all.rows(TableId::Stanzas), row);
-        }
+        let places: Vec<(u16, u32)> = (next..total.min(next + piece)).map(|row| (0, row as u32)).collect();
+        some.gather(&[all.rows(TableId::Stanzas)], &places);
         next += some.len();
         writer.append(TableId::Stanzas, &some).unwrap();
         if next == total {

@@ -17,11 +17,16 @@ pub(super) struct TextColumn {
 }
 
 impl TextColumn {
-    /// An empty column with room for as much as this one holds: row groups of a table are much alike.
-    pub(super) fn emptied(&self) -> Self {
-        let bytes = Vec::with_capacity(self.bytes.len() + self.bytes.len() / 16);
-        let (views, present) = (Vec::with_capacity(self.views.len()), BitmapBuilder::with_capacity(self.views.len()));
-        Self { bytes, views, present, too_long: false }
+    /// Cells, and bytes of them.
+    pub(super) fn size(&self) -> (usize, usize) {
+        (self.views.len(), self.bytes.len())
+    }
+
+    /// Makes room for as much, and a little more.
+    pub(super) fn reserve(&mut self, rows: usize, bytes: usize) {
+        self.bytes.reserve(bytes + bytes / 16);
+        self.views.reserve(rows);
+        self.present.reserve(rows);
     }
 
     /// Appends one cell.

@@ -4,58 +4,23 @@
 //! its way, and the leg nearest to the sender stands for the pair: behind it one message may become several, one for each
 //! client of the receiver. Copies (carbons, archives) and errors are no contact.
 
+mod pairs;
+
 use crate::evidence::{Seen, Stamp};
 use crate::protocol::xmpp::{Leg, Meaning, Stanza, StanzaKind, jid};
 use crate::table::{TableId, Tables};
-use std::collections::{BTreeMap, HashMap};
-use std::hash::{BuildHasher, Hasher};
+use pairs::{Counts, Pairs};
+
+pub use pairs::Contact;
 
 /// Pairs that one shard remembers, and bytes of their JIDs. Beyond that new pairs are counted, not told.
 const MAX_PAIRS: usize = 16_384;
 const MAX_TEXT: usize = 2 << 20;
-/// Pairs whose hashes agree that are looked at: one is the rule.
-const MAX_PROBES: u64 = 4;
-
-/// What passed on one leg.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Counts {
-    messages: u64,
-    groupchat: u64,
-    presences: u64,
-    iqs: u64,
-    encrypted: u64,
-    bytes: u64,
-}
-
-impl Counts {
-    fn stanzas(&self) -> u64 {
-        self.messages + self.presences + self.iqs
-    }
-
-    fn merge(&mut self, other: &Self) {
-        self.messages += other.messages;
-        self.groupchat += other.groupchat;
-        self.presences += other.presences;
-        self.iqs += other.iqs;
-        self.encrypted += other.encrypted;
-        self.bytes += other.bytes;
-    }
-}
-
-#[derive(Debug, Clone)]
-struct Contact {
-    from: Box<str>,
-    to: Box<str>,
-    legs: [Counts; 3],
-    first: Stamp,
-    last: Stamp,
-}
 
 /// The pairs that one desk has seen.
 #[derive(Debug, Default)]
 pub struct Contacts {
-    pairs: HashMap<u64, Contact, foldhash::fast::RandomState>,
-    text: usize,
+    pairs: Pairs,
     /// Stanzas of pairs that were too many, and the first of them.
     beyond: Option<(u64, Stamp)>,
 }
@@ -65,7 +30,9 @@ impl Contacts {
     pub fn add(&mut self, seen: &Seen<'_>, stanza: &Stanza<'_>) {
         let (Some(from), Some(to)) = (stanza.from, stanza.to) else { return };
         let (from, to) = (jid::bare(from), jid::bare(to));
-        if stanza.stanza_type == Some("error") || stanza.meaning.is_copy() || from == to {
+        // What a room repeats to who enters was said to others.
+        let is_history = stanza.meaning.contains(Meaning::MucGroupchat) && stanza.meaning.contains(Meaning::Delayed);
+        if stanza.stanza_type == Some("error") || stanza.meaning.is_copy() || is_history || from == to {
             return;
         }
         let leg = match stanza.leg {
@@ -73,79 +40,53 @@ impl Contacts {
             Leg::Between => 1,
             Leg::Delivered => 2,
         };
-        let Some(contact) = self.contact(from, to, seen.last) else {
+        let Some(place) = self.place(from, to, seen.last) else {
             self.beyond.get_or_insert((0, seen.last)).0 += 1;
             return;
         };
-        contact.last = seen.last;
-        let Some(counts) = contact.legs.get_mut(leg) else { return };
-        match stanza.kind {
-            StanzaKind::Message => counts.messages += 1,
-            StanzaKind::Presence => counts.presences += 1,
-            StanzaKind::Iq => counts.iqs += 1,
-        }
-        counts.groupchat += u64::from(stanza.meaning.contains(Meaning::MucGroupchat));
-        counts.encrypted += u64::from(stanza.meaning.contains(Meaning::Encrypted));
-        counts.bytes += stanza.bytes;
+        let Some(counts) = self.pairs.leg(place, leg, seen.last) else { return };
+        let of_kind = match stanza.kind {
+            StanzaKind::Message => &mut counts.messages,
+            StanzaKind::Presence => &mut counts.presences,
+            StanzaKind::Iq => &mut counts.iqs,
+        };
+        *of_kind = of_kind.saturating_add(1);
+        let groupchat = stanza.meaning.contains(Meaning::MucGroupchat);
+        let encrypted = stanza.meaning.contains(Meaning::Encrypted);
+        counts.groupchat = counts.groupchat.saturating_add(u32::from(groupchat));
+        counts.encrypted = counts.encrypted.saturating_add(u32::from(encrypted));
+        counts.bytes = counts.bytes.saturating_add(stanza.bytes);
     }
 
-    fn contact(&mut self, from: &str, to: &str, stamp: Stamp) -> Option<&mut Contact> {
-        let mut hasher = self.pairs.hasher().build_hasher();
-        hasher.write(from.as_bytes());
-        hasher.write_u32(stamp.capture.0);
-        hasher.write(to.as_bytes());
-        let hash = hasher.finish();
-        let is_it =
-            |contact: &Contact| *contact.from == *from && *contact.to == *to && contact.first.capture == stamp.capture;
-        let (mut free, mut found) = (None, None);
-        for probe in 0..MAX_PROBES {
-            let key = hash.wrapping_add(probe);
-            match self.pairs.get(&key) {
-                Some(contact) if is_it(contact) => found = Some(key),
-                Some(_) => continue,
-                None => free = Some(key),
-            }
-            break;
+    fn place(&mut self, from: &str, to: &str, stamp: Stamp) -> Option<usize> {
+        let known = self.pairs.find(from, to, stamp.capture);
+        let has_room = || self.pairs.len() < MAX_PAIRS && self.pairs.text_len() + from.len() + to.len() <= MAX_TEXT;
+        match known {
+            Some(place) => Some(place),
+            None if has_room() => self.pairs.insert(from, to, stamp),
+            None => None,
         }
-        if let Some(key) = found {
-            return self.pairs.get_mut(&key);
-        }
-        let text = self.text + from.len() + to.len();
-        if self.pairs.len() >= MAX_PAIRS || text > MAX_TEXT {
-            return None;
-        }
-        self.text = text;
-        let contact = Contact { from: from.into(), to: to.into(), legs: Default::default(), first: stamp, last: stamp };
-        Some(self.pairs.entry(free?).or_insert(contact))
     }
 }
 
 /// Pairs of all shards.
 #[derive(Debug, Default)]
 pub struct ContactTotals {
-    pairs: BTreeMap<(u32, Box<str>, Box<str>), Contact>,
+    pairs: Pairs,
     beyond: Option<(u64, Stamp)>,
 }
 
 impl ContactTotals {
-    /// Adds what one desk has seen.
-    pub fn merge(&mut self, contacts: Contacts) {
-        for contact in contacts.pairs.into_values() {
-            let key = (contact.first.capture.0, contact.from.clone(), contact.to.clone());
-            let Some(known) = self.pairs.get_mut(&key) else {
-                self.pairs.insert(key, contact);
-                continue;
-            };
-            for (known, more) in known.legs.iter_mut().zip(&contact.legs) {
-                known.merge(more);
+    /// Adds what desks have seen.
+    pub fn merge(&mut self, all: Vec<Contacts>) {
+        self.pairs.reserve_for(all.iter().map(|contacts| &contacts.pairs));
+        for contacts in all {
+            self.pairs.merge(&contacts.pairs);
+            if let Some((count, stamp)) = contacts.beyond {
+                let known = self.beyond.get_or_insert((0, stamp));
+                known.0 += count;
+                known.1 = std::cmp::min_by_key(known.1, stamp, Stamp::order);
             }
-            known.first = std::cmp::min_by_key(known.first, contact.first, Stamp::order);
-            known.last = std::cmp::max_by_key(known.last, contact.last, Stamp::order);
-        }
-        if let Some((count, stamp)) = contacts.beyond {
-            let known = self.beyond.get_or_insert((0, stamp));
-            known.0 += count;
-            known.1 = std::cmp::min_by_key(known.1, stamp, Stamp::order);
         }
     }
 
@@ -154,32 +95,37 @@ impl ContactTotals {
         self.beyond
     }
 
-    /// Appends a row a pair, in order of time.
-    pub fn append(&self, tables: &mut Tables) {
-        let mut contacts: Vec<&Contact> = self.pairs.values().collect();
-        contacts.sort_by_key(|contact| contact.first.order());
-        for contact in contacts {
-            let told = |what: fn(&Counts) -> u64| contact.legs.iter().map(what).find(|count| *count > 0).unwrap_or(0);
-            let [sent, between, delivered] = &contact.legs;
-            tables
-                .row(TableId::Contacts)
-                .time(contact.first.time_ns)
-                .time(contact.last.time_ns)
-                .capture(contact.first.capture)
-                .number(contact.first.frame)
-                .number(contact.last.frame)
-                .str(&contact.from)
-                .str(&contact.to)
-                .number(told(|counts| counts.messages))
-                .number(told(|counts| counts.groupchat))
-                .number(told(|counts| counts.presences))
-                .number(told(|counts| counts.iqs))
-                .number(told(|counts| counts.encrypted))
-                .number(told(|counts| counts.bytes))
-                .number(sent.stanzas())
-                .number(between.stanzas())
-                .number(delivered.stanzas());
-        }
+    /// The pairs in order of time.
+    pub fn in_order(&self) -> impl Iterator<Item = Contact<'_>> {
+        self.pairs.in_order()
+    }
+}
+
+/// Appends rows, one a pair.
+pub fn append<'a>(tables: &mut Tables, contacts: impl Iterator<Item = Contact<'a>>) {
+    for contact in contacts {
+        let legs = contact.legs.map(|leg| leg.copied().unwrap_or_default());
+        let told = |what: fn(&Counts) -> u32| legs.iter().map(what).find(|count| *count > 0).map_or(0, u64::from);
+        let bytes = legs.iter().map(|counts| counts.bytes).find(|bytes| *bytes > 0).unwrap_or_default();
+        let [sent, between, delivered] = &legs;
+        tables
+            .row(TableId::Contacts)
+            .time(contact.first.time_ns)
+            .time(contact.last.time_ns)
+            .capture(contact.first.capture)
+            .number(contact.first.frame)
+            .number(contact.last.frame)
+            .str(contact.from)
+            .str(contact.to)
+            .number(told(|counts| counts.messages))
+            .number(told(|counts| counts.groupchat))
+            .number(told(|counts| counts.presences))
+            .number(told(|counts| counts.iqs))
+            .number(told(|counts| counts.encrypted))
+            .number(bytes)
+            .number(sent.stanzas())
+            .number(between.stanzas())
+            .number(delivered.stanzas());
     }
 }
 
@@ -227,11 +173,10 @@ mod tests {
         }
         add(&mut other, "a@x/1", "a@x", Leg::Sent, 9);
         let mut totals = ContactTotals::default();
-        totals.merge(other);
-        totals.merge(one);
-        let contacts: Vec<&Contact> = totals.pairs.values().collect();
+        totals.merge(vec![other, one]);
+        let contacts: Vec<Contact<'_>> = totals.in_order().collect();
         assert_eq!(contacts.len(), 1, "talking to oneself is no contact");
-        let [sent, between, delivered] = &contacts[0].legs;
+        let [sent, between, delivered] = contacts[0].legs.map(|leg| leg.copied().unwrap_or_default());
         assert_eq!((sent.messages, between.messages, delivered.messages), (2, 0, 5));
         assert_eq!((contacts[0].first.frame, contacts[0].last.frame), (3, 8));
     }

@@ -2,8 +2,8 @@
 
 use crate::evidence::{HttpBinding, Seen};
 use crate::protocol::xmpp::{
-    Call, Command, Disclosure, FederationStep, FederationStepKind, Login, SessionSummary, StreamKind, StreamSummary,
-    XmppEvent, jid,
+    Call, Command, CopiedStanza, Disclosure, FederationStep, FederationStepKind, Login, SessionSummary, SharingEvent,
+    StreamKind, StreamSummary, XmppEvent, jid,
 };
 use crate::table::{TableId, Tables};
 
@@ -17,10 +17,11 @@ pub fn append(tables: &mut Tables, seen: &Seen<'_>, event: &XmppEvent) {
         XmppEvent::Session(session) => append_session(tables, seen, session),
         XmppEvent::Call(call) => append_call(tables, seen, call),
         XmppEvent::Endpoint(endpoint) => super::candidates::append(tables, seen, endpoint),
+        XmppEvent::Copy(copy) => append_copy(tables, seen, copy),
+        XmppEvent::Sharing(sharing) => append_sharing(tables, seen, sharing),
         XmppEvent::Offer(_)
         | XmppEvent::Ibb(_)
         | XmppEvent::Signal(_)
-        | XmppEvent::Sharing(_)
         | XmppEvent::Defect(_)
         | XmppEvent::Oversized(_)
         | XmppEvent::Burst(_)
@@ -36,8 +37,8 @@ fn append_federation(tables: &mut Tables, seen: &Seen<'_>, step: &FederationStep
         .capture(seen.last.capture)
         .number(seen.last.frame)
         .str(&seen.flow.community_id)
-        .display(seen.sender())
-        .display(seen.receiver())
+        .address(seen.sender())
+        .address(seen.receiver())
         .str(step.kind.name())
         .str(&step.originating)
         .str(&step.receiving)
@@ -55,6 +56,43 @@ fn append_federation(tables: &mut Tables, seen: &Seen<'_>, step: &FederationStep
             encrypted,
         );
     }
+}
+
+fn append_copy(tables: &mut Tables, seen: &Seen<'_>, copy: &CopiedStanza) {
+    tables
+        .row(TableId::Copies)
+        .time(seen.last.time_ns)
+        .capture(seen.last.capture)
+        .number(seen.last.frame)
+        .str(&seen.flow.community_id)
+        .address(seen.sender())
+        .address(seen.receiver())
+        .str(copy.via)
+        .text(copy.owner.as_deref())
+        .text(copy.from.as_deref())
+        .text(copy.to.as_deref())
+        .text(copy.stanza_type.as_deref())
+        .text(copy.id.as_deref())
+        .secret(copy.body.as_deref())
+        .text(copy.stamp.as_deref());
+}
+
+fn append_sharing(tables: &mut Tables, seen: &Seen<'_>, sharing: &SharingEvent) {
+    let SharingEvent::Link(link) = sharing else { return };
+    tables
+        .row(TableId::Links)
+        .time(seen.last.time_ns)
+        .capture(seen.last.capture)
+        .number(seen.last.frame)
+        .str(&seen.flow.community_id)
+        .address(seen.sender())
+        .address(seen.receiver())
+        .text(link.from.as_deref())
+        .text(link.to.as_deref())
+        .str(link.via)
+        .str(&link.url)
+        .text(link.name.as_deref())
+        .number(link.size);
 }
 
 fn append_session(tables: &mut Tables, seen: &Seen<'_>, session: &SessionSummary) {
@@ -120,8 +158,8 @@ fn append_command(tables: &mut Tables, seen: &Seen<'_>, command: &Command) {
         .number(seen.first.frame)
         .number(seen.last.frame)
         .str(&seen.flow.community_id)
-        .display(seen.sender())
-        .display(seen.receiver())
+        .address(seen.sender())
+        .address(seen.receiver())
         .text(command.jid.as_deref())
         .text(command.to.as_deref())
         .str(&command.node)
@@ -210,8 +248,8 @@ fn append_secret(
         .capture(seen.first.capture)
         .number(seen.first.frame)
         .str(&seen.flow.community_id)
-        .display(seen.sender())
-        .display(seen.receiver())
+        .address(seen.sender())
+        .address(seen.receiver())
         .str(secret.protocol)
         .str(secret.mechanism)
         .text(secret.username)
@@ -234,8 +272,8 @@ pub fn append_stanza(tables: &mut Tables, seen: &Seen<'_>, stanza: &crate::proto
         .capture(seen.last.capture)
         .number(seen.last.frame)
         .str(&seen.flow.community_id)
-        .display(seen.sender())
-        .display(seen.receiver())
+        .address(seen.sender())
+        .address(seen.receiver())
         .str(kind)
         .text(stanza.from)
         .text(stanza.to)

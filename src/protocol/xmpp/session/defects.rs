@@ -90,7 +90,9 @@ impl Defects {
 impl Session {
     /// Tells a flaw, once a direction. Faults count only where the capture is whole.
     pub fn on_flaw(&mut self, flaw: Flaw, quote: Option<&[u8]>, seen: &Seen<'_>, sink: &mut dyn Sink) {
-        let blamed = flaw.is_attack() || matches!(flaw, Flaw::Refused(_)) || self.defects.is_sound(seen.direction);
+        let blamed = flaw.is_attack()
+            || matches!(flaw, Flaw::Refused(_) | Flaw::Encoding)
+            || self.defects.is_sound(seen.direction);
         // Behind a request for compression nothing tells whether it was granted in a segment that comes late.
         if !blamed || (self.compression_requested && !flaw.is_attack()) {
             return;
@@ -150,9 +152,12 @@ impl Session {
             Some((prefix, _)) => name.strip_prefix("xmlns:") == Some(prefix),
             None => *name == "xmlns",
         };
-        if let Some((_, namespace)) = tag.attributes().find(declares)
-            && namespace != STREAMS
-        {
+        // What stands under it: clients, servers, components and their kin all have a namespace of `jabber:`.
+        let is_foreign = |(name, value): &(&str, &str)| {
+            *name == "xmlns" && !value.is_empty() && !value.starts_with("jabber:") && *value != STREAMS
+        };
+        let of_header = tag.attributes().find(declares).filter(|(_, namespace)| *namespace != STREAMS);
+        if let Some((_, namespace)) = of_header.or_else(|| tag.attributes().find(is_foreign)) {
             self.on_flaw(Flaw::WrongNamespace, Some(namespace.as_bytes()), seen, sink);
         }
     }

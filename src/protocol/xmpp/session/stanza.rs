@@ -1,6 +1,7 @@
 //! Stanzas: who speaks to whom, and the children that mean something to the connection.
 
 use super::commands::{Request, announce};
+use super::rooms;
 use super::{Session, report};
 use crate::evidence::{Direction, Seen};
 use crate::protocol::xmpp::element::{Child, Element, TagView, split_name, text_of, value_of};
@@ -10,7 +11,7 @@ use crate::protocol::xmpp::meaning::{Around, Meaning, Meanings};
 use crate::protocol::xmpp::names::{MAX_KEPT, kept, normalized};
 use crate::protocol::xmpp::namespace::{self as ns, Namespace};
 use crate::protocol::xmpp::{
-    Disclosure, Flaw, Outcome, OversizedStanza, Stanza, StanzaKind, StreamKind, XmppEvent, jid, offer, signal,
+    Disclosure, Flaw, Outcome, OversizedStanza, Stanza, StanzaKind, StreamKind, XmppEvent, copies, jid, offer, signal,
 };
 use crate::protocol::{Event, Sink};
 use std::borrow::Cow;
@@ -130,7 +131,7 @@ impl Session {
         }
         let from = match (head.from, from_client) {
             (Some(from), _) => Some(normalized(from)),
-            (None, Some(true)) => self.account.jid().map(Cow::Borrowed),
+            (None, Some(true)) => self.account.best().map(Cow::Borrowed),
             // RFC 6120, 8.1.2.1: what a server sends without sender is from the account itself.
             (None, Some(false)) => self.account.bare().map(Cow::Borrowed),
             (None, None) => None,
@@ -173,6 +174,14 @@ impl Session {
         if meaning.contains(Meaning::Announce) && from_client == Some(true) {
             announce(from.as_deref(), to.as_deref(), id.as_deref(), seen, sink);
         }
+        if let Some(via) = copies::via(meaning) {
+            match copies::read(element, via, to.as_deref()) {
+                Some(found) => {
+                    found.into_iter().for_each(|copy| sink.event(seen, Event::Xmpp(XmppEvent::Copy(Box::new(copy)))));
+                }
+                None => sink.skipped("xmpp.limit", seen.last),
+            }
+        }
         let (mut request, mut software) = (None, None);
         let is_error = stanza_type.as_deref() == Some("error");
         if !is_error && let Some((concern, child)) = concern {
@@ -201,7 +210,14 @@ impl Session {
                 _ => {}
             }
         }
-        drop((from, to));
+        if rooms::concerns(meaning) || kind == StanzaKind::Presence && !self.logins.is_empty() {
+            let (from, to) = (from.map(Cow::into_owned), to.map(Cow::into_owned));
+            let (from, to, id) = (from.as_deref(), to.as_deref(), id.as_deref());
+            let around = rooms::Around { kind, stanza_type: stanza_type.as_deref(), from, to, id, meaning };
+            self.on_room(around, element, seen, sink);
+        } else {
+            drop((from, to));
+        }
         if let Some(child) = software {
             self.software.read(&child, kind, stanza_type.as_deref());
         }

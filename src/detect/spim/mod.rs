@@ -5,12 +5,15 @@
 //! the copies between servers, which name the same addressees. Texts are compared without case, white space and
 //! numbers, for those are what senders in bulk vary first.
 
+mod asked;
+
 use super::title::in_title;
 use super::{Detector, Evidence, Finding, Kind, Settings, StanzaWatch};
 use crate::evidence::{Direction, FlowInfo, Seen, Sighting, Stamp};
 use crate::policy::{DEFAULT_RECIPIENTS_PER_MINUTE, Signature};
 use crate::protocol::xmpp::{Leg, Mailing, Stanza, StanzaKind, XmppEvent, jid};
 use crate::protocol::{Event, Record};
+use asked::Asked;
 use foldhash::fast::RandomState;
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, HashSet};
@@ -39,6 +42,7 @@ pub struct SpimWatch {
     share: usize,
     signatures: Vec<Signature>,
     lanes: HashMap<LaneKey, Lane, RandomState>,
+    asked: Asked,
     told: Vec<Record>,
 }
 
@@ -73,7 +77,7 @@ impl SpimWatch {
     pub fn new(settings: &Settings) -> Self {
         let share = usize::try_from(limit(settings) / SHARE).unwrap_or(MAX_WAITING).clamp(2, MAX_WAITING);
         let signatures = settings.policy.as_ref().map(|policy| policy.xmpp.signatures.clone()).unwrap_or_default();
-        Self { share, signatures, lanes: HashMap::default(), told: Vec::new() }
+        Self { share, signatures, lanes: HashMap::default(), asked: Asked::default(), told: Vec::new() }
     }
 
     /// Forgets who has been quiet, and all if that is not enough.
@@ -105,8 +109,17 @@ impl StanzaWatch for SpimWatch {
             Leg::Between => stanza.from.is_some_and(|from| from.contains('@')) && !is_repeated_by_room(stanza),
             Leg::Delivered | Leg::Unknown => false,
         };
-        if is_of_sender {
-            self.note(seen, stanza, body, jid::bare(to));
+        let to = jid::bare(to);
+        let from = stanza.from.map(jid::bare);
+        if is_of_sender && !from.is_some_and(|from| self.asked.was_asked(seen, from, to)) {
+            self.note(seen, stanza, body, to);
+        }
+        // Who says something to a client's own connection, or over one of a component, may be answered there.
+        if stanza.leg != Leg::Sent
+            && stanza.stanza_type != Some("groupchat")
+            && let Some(from) = from
+        {
+            self.asked.note(seen, from, to);
         }
     }
 
@@ -404,7 +417,8 @@ mod tests {
 
         fn say(&mut self, (client, leg): (&str, Leg), time_ns: i64, from: &str, to: &str, body: &str) {
             let flow = self.flows.entry(client.to_owned()).or_insert_with(|| flow(client, "10.0.0.1:5222"));
-            let seen = Seen { flow, direction: Direction::FromOrig, first: stamp(time_ns), last: stamp(time_ns) };
+            let direction = if leg == Leg::Delivered { Direction::FromResp } else { Direction::FromOrig };
+            let seen = Seen { flow, direction, first: stamp(time_ns), last: stamp(time_ns) };
             let stanza = Stanza {
                 kind: StanzaKind::Message,
                 from: Some(from),
@@ -479,6 +493,25 @@ mod tests {
             lab.say(("10.0.0.4:40001", Leg::Between), n, "room@conference.x.test/n", &(to + "/r"), "hello all");
         }
         assert_eq!(lab.findings(), []);
+    }
+
+    #[test]
+    fn answers_are_no_mailing() {
+        const HELP: &str = "I am the helper. Commands: menu, tide";
+        let mut lab = Lab::new();
+        for n in 0..60 {
+            let guest = format!("u{n}@x.test");
+            lab.say((OWN.0, Leg::Delivered), n, &(guest.clone() + "/r"), "helper@x.test", "help!");
+            lab.say(OWN, SECOND + n, "helper@x.test/bot", &guest, HELP);
+        }
+        assert_eq!(lab.findings(), []);
+        let mut lab = Lab::new();
+        for n in 0..60 {
+            let guest = format!("u{n}@x.test");
+            lab.say(OWN, n, "helper@x.test/bot", &guest, HELP);
+            lab.say((OWN.0, Leg::Delivered), SECOND + n, &(guest + "/r"), "helper@x.test", "who are you?");
+        }
+        assert_eq!(lab.findings().len(), 1, "who is asked back has spoken first");
     }
 
     #[test]
