@@ -136,7 +136,7 @@ impl Session {
                 self.client_is(direction.reversed());
                 self.authenticated = true;
                 self.resumption.resumes = kept(tag.value("previd")).or(self.resumption.asked.take());
-                self.account.resumed_by = self.logged_in.take();
+                self.account.resumed_by.clone_from(&self.logged_in);
             }
             _ => {}
         }
