@@ -39,6 +39,22 @@ fn who_is_served_has_logged_in_though_nobody_was_seen_to_say_so() {
 }
 
 #[test]
+fn a_password_said_too_late_is_told() {
+    let mut steps = beginning();
+    steps.truncate(2);
+    let late = orig(format!("<response {SASL}>{PLAIN}</response>"));
+    let refused = || resp(format!("<failure {SASL}><not-authorized/></failure>"));
+    steps.push(late.clone());
+    assert_eq!(logins(&told(&steps).0), [("PLAIN", Some("ann@x.test"), Outcome::Unknown)], "the beginning was lost");
+    steps.pop();
+    steps.extend([orig(format!("<auth {SASL} mechanism='PLAIN'/>")), refused(), late, refused()]);
+    assert_eq!(
+        logins(&told(&steps).0),
+        [("PLAIN", None, Outcome::Failure), ("PLAIN", Some("ann@x.test"), Outcome::Failure)]
+    );
+}
+
+#[test]
 fn a_session_that_is_resumed_is_of_who_logged_in() {
     let mut steps = beginning();
     steps.extend([
