@@ -44,6 +44,8 @@ const CARVED: &[(&str, &[&str])] = &[
             "dede5b4577381db643f99956e31285406b33a55c1f4aadade7c1ee50cd636e5d",
         ],
     ),
+    // Its parts crossed two connections.
+    ("15n-sm-resume-ibb.pcap", &["2a11fd51ae378330eb641711205dbc0ce9bb4d00257330c4af001d516ef60ec5"]),
     (
         "17-extensions.pcapng",
         &[

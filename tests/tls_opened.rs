@@ -15,7 +15,7 @@ use jabberscope::protocol::{Decoder, Event, Next, Sink, xmpp};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use support::tshark::tshark;
-use support::{captures_folder, shared_captures};
+use support::{Run, captures_folder, shared_captures};
 
 /// Opened bytes, by direction.
 type Texts = [Vec<u8>; 2];
@@ -147,17 +147,23 @@ fn open(capture: &Path, keys: Keys) -> (Vec<Texts>, Vec<&'static str>) {
     (texts, sink.skipped)
 }
 
-fn logged(path: &Path) -> Keys {
+/// The keys of a key log or of a private key.
+fn loaded(path: &Path) -> Keys {
     let mut keys = Keys::default();
-    if path.exists() {
-        keys.load_log(path).unwrap();
+    match path.extension().is_some_and(|end| end == "key") {
+        true => keys.load_rsa_key(path).unwrap(),
+        false if path.exists() => drop(keys.load_log(path).unwrap()),
+        false => {}
     }
     keys
 }
 
 /// tshark's view of so many connections: the side that sent first, then the other, which is indented.
-fn followed(capture: &Path, keylog: &Path, connections: usize) -> Option<Vec<Texts>> {
-    let preference = format!("tls.keylog_file:{}", keylog.display());
+fn followed(capture: &Path, beside: &Path, connections: usize) -> Option<Vec<Texts>> {
+    let preference = match beside.extension().is_some_and(|end| end == "key") {
+        true => format!("uat:rsa_keys:\"{}\",\"\"", beside.display()),
+        false => format!("tls.keylog_file:{}", beside.display()),
+    };
     let asked: Vec<String> = (0..connections).map(|number| format!("follow,tls,raw,{number}")).collect();
     let mut arguments = vec!["-o", &preference, "-q"];
     arguments.extend(asked.iter().flat_map(|one| ["-z", one]));
@@ -177,6 +183,7 @@ fn followed(capture: &Path, keylog: &Path, connections: usize) -> Option<Vec<Tex
     Some(followed)
 }
 
+/// Captures, and the key log or private key that lies beside them.
 fn pairs() -> Vec<(PathBuf, PathBuf)> {
     let mut folders = vec![captures_folder().join("tls")];
     folders.extend(shared_captures().map(|folder| folder.join("xmpp")));
@@ -184,12 +191,12 @@ fn pairs() -> Vec<(PathBuf, PathBuf)> {
     for folder in folders {
         for entry in std::fs::read_dir(folder).unwrap() {
             let capture = entry.unwrap().path();
-            let keylog = capture.with_extension("keys");
+            let (keylog, key) = (capture.with_extension("keys"), capture.with_extension("server.key"));
             let has_secrets = capture.file_stem().is_some_and(|name| name.to_string_lossy().ends_with("-dsb"));
             if capture.extension().is_some_and(|end| end == "pcap" || end == "pcapng")
-                && (keylog.exists() || has_secrets)
+                && (keylog.exists() || key.exists() || has_secrets)
             {
-                found.push((capture, keylog));
+                found.push((capture, if key.exists() { key } else { keylog }));
             }
         }
     }
@@ -197,14 +204,21 @@ fn pairs() -> Vec<(PathBuf, PathBuf)> {
     found
 }
 
+/// Captures of which tshark opens less, and why.
+const OPENED_FURTHER: &[(&str, &str)] =
+    &[("t13-late-clientcert", "tshark takes the Finished of a late client certificate for a change of keys")];
+
 #[test]
 fn opened_bytes_are_wiresharks() {
     let (mut wrong, mut bytes) = (Vec::new(), 0);
     let pairs = pairs();
     assert!(pairs.len() >= 20, "only {} captures", pairs.len());
-    for (capture, keylog) in pairs {
-        let (ours, skipped) = open(&capture, logged(&keylog));
-        let Some(theirs) = followed(&capture, &keylog, ours.len()) else { return };
+    for (capture, beside) in pairs {
+        if OPENED_FURTHER.iter().any(|(name, _)| capture.display().to_string().contains(name)) {
+            continue;
+        }
+        let (ours, skipped) = open(&capture, loaded(&beside));
+        let Some(theirs) = followed(&capture, &beside, ours.len()) else { return };
         for (number, (ours, theirs)) in ours.iter().zip(&theirs).enumerate() {
             bytes += ours.concat().len();
             // Who sent first is not who opened the connection.
@@ -237,7 +251,7 @@ fn private_keys_open_what_key_logs_do() {
         let mut keys = Keys::default();
         keys.load_rsa_key(&captures_folder().join("tls/server.key")).unwrap();
         let by_key = open(capture, keys);
-        let by_log = open(capture, logged(&capture.with_extension("keys")));
+        let by_log = open(capture, loaded(&capture.with_extension("keys")));
         assert!(by_log.0.iter().all(|texts| !texts[0].is_empty()), "{}", capture.display());
         assert_eq!(by_key, by_log, "{}", capture.display());
         opened += 1;
@@ -256,7 +270,7 @@ fn what_follows_lost_segments_is_opened() {
         // TLS 1.0 sends the first byte of a line in a record of its own, and its records chain to each other.
         let chained = capture.file_stem().unwrap().to_string_lossy().starts_with("tls1-");
         for connection in record(&capture).connections {
-            let sink = || Keyed { keys: logged(&capture.with_extension("keys")), ..Keyed::default() };
+            let sink = || Keyed { keys: loaded(&capture.with_extension("keys")), ..Keyed::default() };
             let whole = connection.open(&mut sink(), |_| false);
             for lost in 0..connection.pieces.len() {
                 tried += 1;
@@ -287,4 +301,24 @@ fn what_follows_lost_segments_is_opened() {
     }
     assert!(wrong.is_empty(), "{} of {tried}:\n{}", wrong.len(), wrong.join("\n"));
     assert!(recovered * 10 > tried * 7, "only {recovered} of {tried} losses cost no more than a line");
+}
+
+#[test]
+fn private_keys_open_sessions_that_are_resumed_elsewhere() {
+    let capture = captures_folder().join("tls/t12-rsa-resume-hosts.pcap").display().to_string();
+    let key = captures_folder().join("tls/server.key").display().to_string();
+    let run = Run::analyze(&[&capture, "--rsa-key", &key, "--tables", "ndjson"]);
+    let servers: Vec<_> = run.table("xmpp_streams").iter().map(|stream| stream["server"].to_string()).collect();
+    assert_eq!(servers, ["\"127.0.0.1:22001\"", "\"127.0.0.2:22001\""]);
+    assert_eq!(run.table("stanzas").len(), 24);
+}
+
+#[test]
+fn what_follows_a_late_client_certificate_is_opened() {
+    let capture = captures_folder().join("tls/t13-late-clientcert.pcap");
+    let (texts, skipped) = open(&capture, loaded(&capture.with_extension("keys")));
+    assert_eq!(skipped, [""; 0]);
+    for text in texts.iter().flatten() {
+        assert!(text.ends_with(b"</stream:stream>\n"), "{}", text.escape_ascii());
+    }
 }

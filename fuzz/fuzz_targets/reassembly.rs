@@ -3,7 +3,8 @@
 #![no_main]
 
 use jabberscope::evidence::Stamp;
-use jabberscope::flow::half::{HalfStream, OverlapPolicy, Piece, Place, Segment};
+use jabberscope::flow::half::HalfStream;
+use jabberscope::flow::segment::{OverlapPolicy, Piece, Place, Segment};
 use jabberscope::flow::HalfSummary;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {

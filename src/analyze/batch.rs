@@ -3,7 +3,7 @@
 use super::shard::Shard;
 use crate::capture::{Batch, Frame};
 use crate::evidence::Stamp;
-use crate::flow::half::{Place, Recall};
+use crate::flow::segment::{Place, Recall};
 use crate::flow::{FlowKey, PacketView};
 use crate::packet::{
     self, DecodeCounts, Decoded, Defragmenter, FragmentCounts, FragmentLimits, NotIp, Packet, Reassembled,
@@ -20,28 +20,8 @@ pub struct Dealer {
     defragmenter: Defragmenter,
     decoded: Vec<(Decoded, u16)>,
     hands: Vec<Vec<u32>>,
-    dealing: Dealing,
     batch_number: u32,
     counts: DealCounts,
-}
-
-/// Which conversations a shard gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dealing {
-    /// Each by itself.
-    Spread,
-    /// Those of two hosts together, for what one of them gives away of another.
-    ByHosts,
-}
-
-impl Dealing {
-    fn shard(self, packet: &Packet, shards: usize) -> usize {
-        let (key, ..) = FlowKey::of(packet);
-        match self {
-            Self::Spread => key.shard(shards),
-            Self::ByHosts => key.shard_of_hosts(shards),
-        }
-    }
 }
 
 /// What became of the frames.
@@ -69,12 +49,11 @@ enum ExtraData {
 
 impl Dealer {
     /// Deals to so many shards.
-    pub fn new(shards: usize, dealing: Dealing) -> Self {
+    pub fn new(shards: usize) -> Self {
         Self {
             defragmenter: Defragmenter::new(FragmentLimits::default()),
             decoded: Vec::new(),
             hands: vec![Vec::new(); shards],
-            dealing,
             batch_number: 0,
             counts: DealCounts::default(),
         }
@@ -101,12 +80,12 @@ impl Dealer {
     }
 
     fn decode(&mut self, batch: &Batch) {
-        let (shards, dealing) = (self.hands.len(), self.dealing);
+        let shards = self.hands.len();
         let decode = |index: usize| {
             let Some(frame) = batch.frame(index) else { return (Decoded::NotIp(NotIp::Other), 0) };
             let decoded = packet::decode(&frame);
             let shard = match &decoded {
-                Decoded::Packet(packet) => dealing.shard(packet, shards) as u16,
+                Decoded::Packet(packet) => FlowKey::of(packet).0.shard(shards) as u16,
                 _ => 0,
             };
             (decoded, shard)
@@ -132,7 +111,7 @@ impl Dealer {
         self.decoded = decoded;
         let frames = self.decoded.len();
         for (number, extra) in extras.iter().enumerate() {
-            let shard = self.dealing.shard(&extra.packet, self.hands.len());
+            let shard = FlowKey::of(&extra.packet).0.shard(self.hands.len());
             if let Some(hand) = self.hands.get_mut(shard) {
                 hand.push((frames + number) as u32);
             }

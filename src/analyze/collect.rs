@@ -120,6 +120,9 @@ impl Collector {
         let mut found = Vec::new();
         for detector in &mut self.detectors {
             detector.finish(&mut found);
+            for (what, count, first) in detector.left_out() {
+                note_skipped(&mut self.skipped, what, count, first);
+            }
         }
         self.findings.extend(found.into_iter());
         let mut tables = pattern.fresh();

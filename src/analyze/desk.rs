@@ -128,7 +128,9 @@ impl Sink for Desk {
     }
 
     fn event(&mut self, seen: &Seen<'_>, event: Event) {
-        rows::append(&mut self.output.tables, seen, &event);
+        if let Some(what) = rows::append(&mut self.output.tables, seen, &event) {
+            self.skipped(what, seen.last);
+        }
         self.output.records.push(Record { at: seen.keep(), event });
     }
 

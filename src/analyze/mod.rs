@@ -21,7 +21,7 @@ use crate::report::{
 };
 use crate::secret::Masker;
 use crate::table::Tables;
-use batch::{DealCounts, Dealer, Dealing};
+use batch::{DealCounts, Dealer};
 use collect::{Collected, Collector};
 use desk::Desk;
 use keys::KnownKeys;
@@ -119,10 +119,11 @@ fn analyze(options: &Options, progress: &(dyn Fn(u64, Option<u64>) + Sync)) -> R
     let tables = Tables::new(masker.clone(), Arc::clone(&names));
     let spool = if options.extract_files { Some(FileSpool::new(folder.files()?)) } else { None };
     let desk = || Desk::new(&options.settings, &tables, spool.clone());
-    let mut shards: Vec<Shard> = (0..SHARDS).map(|_| Shard::new(Limits::default(), desk())).collect();
-    // A session that is resumed can be opened with a private key only by what its first connection told.
-    let dealing = if options.keys.has_server_keys() { Dealing::ByHosts } else { Dealing::Spread };
-    let mut dealer = Dealer::new(SHARDS, dealing);
+    // With a private key, a session that is resumed can be opened only by what its first connection told, which may have
+    // been between other hosts: then nothing runs side by side.
+    let count = if options.keys.has_server_keys() { 1 } else { SHARDS };
+    let mut shards: Vec<Shard> = (0..count).map(|_| Shard::new(Limits::of_one_among(count), desk())).collect();
+    let mut dealer = Dealer::new(count);
     let mut collector = Collector::new(&options.settings, desk(), TableWriter::new(folder.tables()?, options.formats)?);
 
     let mut keys = KnownKeys::new(&options.keys, &mut shards);

@@ -29,7 +29,7 @@ impl Shard {
     }
 
     /// Takes a packet, in capture order.
-    pub fn packet(&mut self, view: &PacketView<'_>, recall: &impl flow::half::Recall) {
+    pub fn packet(&mut self, view: &PacketView<'_>, recall: &impl flow::segment::Recall) {
         self.desk.output.timeline.add(view.stamp.time_ns, u64::from(view.packet.ip_len));
         self.flows.packet(view, recall, &mut self.desk);
     }

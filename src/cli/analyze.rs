@@ -4,6 +4,8 @@ use super::progress::Progress;
 use super::{Common, Failure, Status};
 use crate::analyze::{self, AnalyzeError, Case, Options};
 use crate::capture::Spool;
+use crate::detect::cookie::WordList;
+use crate::detect::erlang::CallClasses;
 use crate::detect::{Settings, Severity};
 use crate::policy::Policy;
 use crate::protocol::tls::{KeyFileError, Keys, MalformedLine};
@@ -61,6 +63,10 @@ pub struct CaseArguments {
     /// The site's own Erlang cookie, or @FILE with one a line: tells who holds it outside the cluster; may be repeated
     #[arg(long, value_name = "COOKIE")]
     known_cookie: Vec<String>,
+    /// Module/function classes that count as remote execution, beside the built-in ones: lines of MODULE FUNCTION CLASS,
+    /// `*` for any function, class `ignore` to exempt; what a file says replaces what was there; may be repeated
+    #[arg(long, value_name = "FILE")]
+    erlang_classes: Vec<PathBuf>,
     /// Show passwords, cookies, tokens and message bodies as they are
     #[arg(long)]
     reveal_secrets: bool,
@@ -108,7 +114,7 @@ impl CaseArguments {
             None => None,
         };
         let cookie_words = match &self.cookie_list {
-            Some(path) => read_words(path)?,
+            Some(path) => Arc::new(read_words(path)?),
             None => Arc::default(),
         };
         let (keys, malformed_key_lines) = self.keys(common)?;
@@ -119,7 +125,13 @@ impl CaseArguments {
             kept: Spool::default(),
             output: self.output.clone(),
             force: self.force,
-            settings: Settings { policy, cookie_words, known_cookies: self.known_cookies()?, quote_chars: QUOTE_CHARS },
+            settings: Settings {
+                policy,
+                cookie_words,
+                known_cookies: self.known_cookies()?,
+                erlang_classes: self.erlang_classes()?,
+                quote_chars: QUOTE_CHARS,
+            },
             reveal_secrets: self.reveal_secrets,
             formats: self.tables.unwrap_or_else(Formats::standard),
             eve: self.eve,
@@ -129,11 +141,24 @@ impl CaseArguments {
         })
     }
 
+    fn erlang_classes(&self) -> Result<Arc<CallClasses>, Failure> {
+        let mut classes = CallClasses::default();
+        for path in &self.erlang_classes {
+            let file = path.display().to_string();
+            let text = std::fs::read_to_string(path).map_err(|error| Failure::Input(format!("{file}: {error}")))?;
+            classes.extend(&text, &file).map_err(|error| Failure::Input(error.to_string()))?;
+        }
+        Ok(Arc::new(classes))
+    }
+
     fn known_cookies(&self) -> Result<Arc<[String]>, Failure> {
         let mut cookies = Vec::new();
         for given in &self.known_cookie {
             match given.strip_prefix('@') {
-                Some(path) => cookies.extend(read_words(Path::new(path))?.iter().cloned()),
+                Some(path) => {
+                    let list = read_words(Path::new(path))?;
+                    cookies.extend(list.words().map(|word| String::from_utf8_lossy(word).into_owned()));
+                }
                 None => cookies.push(given.clone()),
             }
         }
@@ -177,10 +202,9 @@ impl CaseArguments {
     }
 }
 
-fn read_words(path: &Path) -> Result<Arc<[String]>, Failure> {
+fn read_words(path: &Path) -> Result<WordList, Failure> {
     let bytes = std::fs::read(path).map_err(|error| Failure::Input(format!("{}: {error}", path.display())))?;
-    let text = String::from_utf8_lossy(&bytes);
-    Ok(text.lines().map(str::trim_end).filter(|word| !word.is_empty()).map(str::to_owned).collect())
+    Ok(WordList::from(bytes))
 }
 
 fn print(common: &Common, case: &Case) {

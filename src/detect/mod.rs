@@ -32,6 +32,7 @@ pub mod xmpp_stream;
 pub use finding::{Evidence, Finding};
 pub use kinds::{Kind, Layer, Severity};
 
+use crate::evidence::Stamp;
 use crate::policy::Policy;
 use crate::protocol::Record;
 use std::sync::Arc;
@@ -42,9 +43,11 @@ pub struct Settings {
     /// What the site allows; `None` where no policy was given: then only what is wrong anywhere is found.
     pub policy: Option<Arc<Policy>>,
     /// Words to try as Erlang cookies beside the built-in ones (`--cookie-list`).
-    pub cookie_words: Arc<[String]>,
+    pub cookie_words: Arc<cookie::WordList>,
     /// The site's own Erlang cookies (`--known-cookie`): who proves one from outside the cluster has stolen it.
     pub known_cookies: Arc<[String]>,
+    /// Which remote calls run commands or code (`--erlang-classes` beside the built-in table).
+    pub erlang_classes: Arc<erlang::CallClasses>,
     /// Length up to which a term or text is quoted in evidence, in characters.
     pub quote_chars: usize,
 }
@@ -55,6 +58,10 @@ pub trait Detector: Send {
     fn on_record(&mut self, record: &Record, out: &mut Vec<Finding>);
     /// No more events will come: report what only the end can tell.
     fn finish(&mut self, out: &mut Vec<Finding>);
+    /// What was left undone by a limit: its name, how often, and where first. Asked for at the end.
+    fn left_out(&self) -> Vec<(&'static str, u64, Stamp)> {
+        Vec::new()
+    }
 }
 
 /// Every detector, in a fixed order.

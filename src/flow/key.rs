@@ -50,13 +50,6 @@ impl FlowKey {
         std::hash::Hasher::write_u8(&mut hasher, self.transport.number());
         (std::hash::Hasher::finish(&hasher) % shards.max(1) as u64) as usize
     }
-
-    /// As [`FlowKey::shard`], but the same for all conversations of two hosts.
-    pub fn shard_of_hosts(&self, shards: usize) -> usize {
-        let without_port = |end: SocketAddr| SocketAddr::new(end.ip(), 0);
-        let hosts = Self { transport: Transport::Tcp, low: without_port(self.low), high: without_port(self.high) };
-        hosts.shard(shards)
-    }
 }
 
 fn hash_end(end: SocketAddr, hasher: &mut impl std::hash::Hasher) {

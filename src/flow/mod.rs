@@ -9,11 +9,12 @@ pub mod community;
 pub mod half;
 pub mod key;
 mod lru;
+pub mod segment;
 pub mod table;
 pub mod tcp;
 
-pub use half::OverlapPolicy;
 pub use key::FlowKey;
+pub use segment::OverlapPolicy;
 pub use table::{FlowTable, Limits, PacketView};
 
 use crate::evidence::{Direction, FlowInfo, Seen, Stamp};

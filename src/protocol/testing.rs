@@ -112,6 +112,8 @@ pub(crate) struct Heard {
     pub logins: Vec<String>,
     /// Streams in the order of their ends.
     pub streams: Vec<HeardStream>,
+    /// Errors that ended streams.
+    pub errors: Vec<String>,
     /// What was skipped.
     pub skipped: Vec<&'static str>,
 }
@@ -138,6 +140,7 @@ impl Sink for Heard {
     fn event(&mut self, _: &Seen<'_>, event: Event) {
         match event {
             Event::Xmpp(xmpp::XmppEvent::Stream(told)) => {
+                self.errors.extend(told.error);
                 self.streams.push((told.jid, told.domain, told.compression, told.stanzas));
             }
             Event::Xmpp(xmpp::XmppEvent::Login(told)) => {

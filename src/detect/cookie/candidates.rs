@@ -3,7 +3,7 @@
 use super::leak::Leak;
 use super::proof::Proof;
 use super::terms;
-use crate::evidence::Sighting;
+use crate::evidence::{Sighting, Stamp};
 use crate::protocol::erldist::term::Term;
 use rayon::prelude::*;
 use std::collections::{HashMap, HashSet};
@@ -34,13 +34,15 @@ pub(super) struct Candidates {
     words: Vec<Candidate>,
     counts: HashMap<&'static str, usize>,
     seen: HashSet<String>,
+    /// Texts and terms that were not looked at because there were enough words, and the first of them.
+    beyond: Option<(u64, Stamp)>,
 }
 
 impl Candidates {
     /// Takes the words of a text.
     pub(super) fn add_text(&mut self, text: &str, via: &'static str, protocol: &'static str, at: &Sighting) {
         if self.is_full(protocol) {
-            return;
+            return self.pass_over(at);
         }
         let text = text.get(..text.floor_char_boundary(MAX_TEXT)).unwrap_or_default();
         let ends = |letter: char| letter.is_whitespace() || "'\"`,;|<>()[]{}\\=".contains(letter);
@@ -52,7 +54,7 @@ impl Candidates {
     /// Takes the atoms and texts of a term.
     pub(super) fn add_term(&mut self, term: &Term, via: &'static str, at: &Sighting) {
         if self.is_full("erldist") {
-            return;
+            return self.pass_over(at);
         }
         terms::walk(term, &mut |term| match term {
             Term::Atom(name) => self.add(name, via, "erldist", at),
@@ -63,6 +65,15 @@ impl Candidates {
                 }
             }
         });
+    }
+
+    /// What was not looked at.
+    pub(super) fn beyond(&self) -> Option<(&'static str, u64, Stamp)> {
+        self.beyond.map(|(count, first)| ("cookie.words-beyond-limit", count, first))
+    }
+
+    fn pass_over(&mut self, at: &Sighting) {
+        self.beyond.get_or_insert((0, at.last)).0 += 1;
     }
 
     fn is_full(&self, protocol: &str) -> bool {

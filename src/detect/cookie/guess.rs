@@ -3,10 +3,10 @@
 //! In: handshakes. Out: `cookie.weak` for those whose proof fits a word, and the proofs that none fits.
 
 use super::proof::Proof;
+use super::words::{WordList, words_of};
 use crate::detect::{Finding, Kind, Settings, Severity, filter};
-use crate::evidence::Sighting;
+use crate::evidence::{Sighting, Stamp};
 use crate::protocol::erldist::{Handshake, HandshakeOutcome};
-use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
@@ -16,12 +16,9 @@ const BATCH: usize = 1024;
 /// Proofs that no word fits, kept for [`super::candidates`].
 pub(super) const MAX_UNSOLVED: usize = 1024;
 
-/// Tries of `--cookie-list` words in one run, about two minutes of one core: a capture full of handshakes and a long list
-/// would otherwise take days. The built-in words are always tried.
-const LIST_TRIES: u64 = 1 << 32;
-
-/// Words of the list that a thread tries at a time.
-const PIECE: usize = 16_384;
+/// Bytes of `--cookie-list` that are tried in one run, some billions of words and minutes of one core: a capture full of
+/// handshakes and a long list would otherwise take days. The built-in words are always tried.
+const LIST_BYTES: u64 = 1 << 36;
 
 /// Cookies found so far that are tried first: sites have one or a few.
 const MAX_KNOWN: usize = 256;
@@ -44,8 +41,10 @@ struct Attempt {
 /// Tries words on handshakes.
 #[derive(Debug)]
 pub(super) struct Guesser {
-    list: Arc<[String]>,
-    list_tries_left: u64,
+    list: Arc<WordList>,
+    list_bytes_left: u64,
+    /// Handshakes on which not all of the list was tried, and the first of them.
+    beyond_list: Option<(u64, Stamp)>,
     waiting: Vec<Attempt>,
     known: Vec<String>,
     unsolved: Vec<Proof>,
@@ -55,7 +54,8 @@ impl Guesser {
     pub(super) fn new(settings: &Settings) -> Self {
         Self {
             list: Arc::clone(&settings.cookie_words),
-            list_tries_left: LIST_TRIES,
+            list_bytes_left: LIST_BYTES,
+            beyond_list: None,
             waiting: Vec::new(),
             known: Vec::new(),
             unsolved: Vec::new(),
@@ -100,7 +100,7 @@ impl Guesser {
         let cookie = known
             .or_else(|| WORDS.iter().find(|word| proof.fits(word)).map(|word| (*word).to_owned()))
             .or_else(|| site_words(names.into_iter().flatten()).into_iter().find(|word| proof.fits(word)))
-            .or_else(|| self.guess_from_list(proof))?;
+            .or_else(|| self.guess_from_list(attempt))?;
         if self.known.len() < MAX_KNOWN && !self.known.contains(&cookie) {
             self.known.push(cookie.clone());
         }
@@ -108,12 +108,19 @@ impl Guesser {
     }
 
     /// The first word of the list that fits.
-    fn guess_from_list(&mut self, proof: Proof) -> Option<String> {
-        let left = usize::try_from(self.list_tries_left).unwrap_or(usize::MAX);
-        let list = self.list.get(..left.min(self.list.len())).unwrap_or_default();
-        self.list_tries_left = self.list_tries_left.saturating_sub(list.len() as u64);
-        let pieces = list.par_chunks(PIECE);
-        pieces.map(|piece| piece.get(proof.first_of(piece)?).cloned()).find_first(Option::is_some).flatten()
+    fn guess_from_list(&mut self, attempt: &Attempt) -> Option<String> {
+        let bytes = usize::try_from(self.list_bytes_left).unwrap_or(usize::MAX).min(self.list.len());
+        self.list_bytes_left = self.list_bytes_left.saturating_sub(bytes as u64);
+        let found = self.list.find_first(bytes, |piece| attempt.proof.first_of(words_of(piece)));
+        if found.is_none() && bytes < self.list.len() {
+            self.beyond_list.get_or_insert((0, attempt.at.last)).0 += 1;
+        }
+        found.map(|word| String::from_utf8_lossy(word).into_owned())
+    }
+
+    /// How many handshakes were not tried with all of the list, and the first of them.
+    pub(super) fn beyond_list(&self) -> Option<(u64, Stamp)> {
+        self.beyond_list
     }
 }
 
@@ -169,6 +176,8 @@ fn weak(attempt: &Attempt, cookie: &str) -> Finding {
 #[allow(clippy::unwrap_used, clippy::expect_used)] // tests
 mod tests {
     use super::*;
+    use crate::protocol::Event;
+    use crate::protocol::erldist::DistEvent;
 
     #[test]
     fn the_list_is_sound() {
@@ -178,6 +187,26 @@ mod tests {
         for word in ["monster", "ejabberd", "secret", "RABBITMQCOOKIE", "emqxsecretcookie"] {
             assert!(WORDS.contains(&word), "{word}");
         }
+    }
+
+    #[test]
+    fn handshakes_beyond_the_limit_of_tries_are_counted() {
+        use crate::detect::erlang::testing::{handshake, records};
+        let cookie_words = Arc::new(WordList::from(b"Zq7-one\nZq7-two\n".to_vec()));
+        let settings = Settings { cookie_words, ..Settings::default() };
+        let mut guesser = Guesser::new(&settings);
+        guesser.list_bytes_left = 20;
+        let mut handshake = handshake(HandshakeOutcome::Success);
+        let DistEvent::Handshake(shaken) = &mut handshake else { panic!() };
+        shaken.initiator_proof = Some((1, [7; 16]));
+        let mut found = Vec::new();
+        for record in records(vec![handshake; 2]) {
+            let Event::ErlDist(DistEvent::Handshake(handshake)) = &record.event else { panic!() };
+            guesser.add(&record.at, handshake, &mut found);
+        }
+        guesser.finish(&mut found);
+        assert_eq!(guesser.beyond_list().map(|(count, first)| (count, first.frame)), Some((1, 2)));
+        assert_eq!(found, []);
     }
 
     #[test]

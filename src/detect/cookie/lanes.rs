@@ -28,32 +28,39 @@ const SINES: [u32; 64] = [
 
 const INITIAL: [u32; 4] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476];
 
-/// Index of the first word that `fits`, of those of which MD5(word ++ suffix) begins as `digest` does, and of those that are
-/// too long for one block and their neighbours.
-pub(super) fn find_first<W: AsRef<str>>(
-    words: &[W],
+/// The first word that `fits`, of those of which MD5(word ++ suffix) begins as `digest` does, and of those that are too
+/// long for one block and their neighbours.
+pub(super) fn find_first<'a>(
+    words: impl Iterator<Item = &'a [u8]>,
     suffix: &[u8],
     digest: &[u8; 16],
-    fits: impl Fn(&str) -> bool,
-) -> Option<usize> {
+    fits: impl Fn(&[u8]) -> bool,
+) -> Option<&'a [u8]> {
     let [first, second, third, fourth, ..] = *digest;
     let wanted = u32::from_le_bytes([first, second, third, fourth]);
+    let mut words = words.fuse();
     let mut block = Block::new(suffix);
-    for (group, words) in words.chunks(LANES).enumerate() {
+    loop {
+        let mut group: [&[u8]; LANES] = [&[]; LANES];
+        let mut count = 0;
+        for (place, word) in group.iter_mut().zip(&mut words) {
+            *place = word;
+            count += 1;
+        }
         let mut long = false;
-        for (lane, word) in words.iter().enumerate() {
-            long |= !block.set(lane, word.as_ref().as_bytes());
+        for (lane, word) in group.iter().take(count).enumerate() {
+            long |= !block.set(lane, word);
         }
-        let heads = block.heads();
-        if !long && !heads.contains(&wanted) {
-            continue;
+        if count > 0
+            && (long || block.heads().contains(&wanted))
+            && let Some(word) = group.into_iter().take(count).find(|word| fits(word))
+        {
+            return Some(word);
         }
-        let found = words.iter().position(|word| fits(word.as_ref()));
-        if let Some(lane) = found {
-            return Some(group * LANES + lane);
+        if count < LANES {
+            return None;
         }
     }
-    None
 }
 
 /// Eight messages of one block each, side by side.
@@ -152,14 +159,16 @@ mod tests {
             let digest_of = |word: &str| <[u8; 16]>::from(Md5::digest(format!("{word}{suffix}")));
             let hidden: &String = at.get(words.as_slice());
             let wanted = digest_of(hidden.as_str());
-            let found = find_first(&words, suffix.as_bytes(), &wanted, |word| digest_of(word) == wanted);
-            prop_assert_eq!(found, words.iter().position(|word| word == hidden));
+            let found = find_first(words.iter().map(String::as_bytes), suffix.as_bytes(), &wanted, |word| {
+                digest_of(std::str::from_utf8(word).unwrap()) == wanted
+            });
+            prop_assert_eq!(found, Some(hidden.as_bytes()));
         }
     }
 
     #[test]
     fn no_word_is_found_that_is_not_there() {
         let words: Vec<String> = (0..1000).map(|number| format!("word{number}")).collect();
-        assert_eq!(find_first(&words, b"1", &[7; 16], |_| true), None);
+        assert_eq!(find_first(words.iter().map(String::as_bytes), b"1", &[7; 16], |_| true), None);
     }
 }

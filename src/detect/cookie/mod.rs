@@ -12,22 +12,26 @@ mod lanes;
 mod leak;
 mod phrases;
 mod proof;
+mod remote_shell;
 mod shell;
 mod stanzas;
 mod terms;
+mod words;
 
 pub use proof::Proof;
 pub use stanzas::CookieInStanza;
+pub use words::WordList;
 
 use super::{Detector, Finding, Kind, Settings, filter};
-use crate::evidence::Sighting;
-use crate::protocol::erldist::{DistEvent, Handshake, HandshakeOutcome, Message};
+use crate::evidence::{Sighting, Stamp};
+use crate::protocol::erldist::{DistEvent, Handshake, HandshakeOutcome, INPUT, Message};
 use crate::protocol::http::{HttpEvent, HttpExchange};
 use crate::protocol::{Event, Record};
 use candidates::Candidates;
 use guess::Guesser;
 use leak::{Leak, Leaks};
 use phrases::Form;
+use remote_shell::RemoteShells;
 use shell::Shells;
 
 /// Finds cookies, and handshakes that failed on one.
@@ -36,6 +40,7 @@ pub struct CookieDetector {
     guesser: Guesser,
     leaks: Leaks,
     shells: Shells,
+    remote_shells: RemoteShells,
     candidates: Candidates,
 }
 
@@ -46,6 +51,7 @@ impl CookieDetector {
             guesser: Guesser::new(settings),
             leaks: Leaks::default(),
             shells: Shells::default(),
+            remote_shells: RemoteShells::default(),
             candidates: Candidates::default(),
         }
     }
@@ -58,11 +64,14 @@ impl CookieDetector {
     }
 
     fn on_message(&mut self, at: &Sighting, message: &Message, out: &mut Vec<Finding>) {
-        for leak in terms::cookies_in(message) {
+        for leak in terms::cookies_in(message).into_iter().chain(self.remote_shells.on_message(at, message)) {
             self.leaks.tell(&leak, "erldist", at, out);
         }
         if let Some(payload) = &message.payload {
             let via = match (&message.call, &message.reply) {
+                (Some(call), _) if call.function == INPUT => "shell",
+                // What a process there prints here.
+                (Some(call), _) if call.via == "group-leader" => "rpc-reply",
                 (Some(_), _) => "rpc-argument",
                 (None, Some(_)) => "rpc-reply",
                 (None, None) => "message",
@@ -119,6 +128,11 @@ impl Detector for CookieDetector {
             }
         }
     }
+
+    fn left_out(&self) -> Vec<(&'static str, u64, Stamp)> {
+        let beyond = self.guesser.beyond_list().map(|(count, first)| ("cookie.list-beyond-limit", count, first));
+        beyond.into_iter().chain(self.candidates.beyond()).collect()
+    }
 }
 
 fn rejected(at: &Sighting, handshake: &Handshake) -> Finding {
@@ -135,7 +149,7 @@ fn rejected(at: &Sighting, handshake: &Handshake) -> Finding {
 mod tests {
     use super::*;
     use crate::detect::Evidence;
-    use crate::evidence::{CaptureId, Direction, FlowInfo, Stamp, Transport};
+    use crate::evidence::{CaptureId, Direction, FlowInfo, Transport};
     use crate::protocol::text::TextEvent;
     use md5::{Digest, Md5};
     use std::sync::Arc;
@@ -174,7 +188,7 @@ mod tests {
 
     /// Kinds, and the cookie where one is told.
     fn findings(list: &[&str], events: Vec<Event>) -> Vec<(Kind, String)> {
-        let cookie_words = list.iter().map(|word| (*word).to_owned()).collect();
+        let cookie_words = Arc::new(WordList::from(list.join("\n").into_bytes()));
         let mut detector = CookieDetector::new(&Settings { cookie_words, quote_chars: 100, ..Settings::default() });
         let mut out = Vec::new();
         for (number, event) in events.into_iter().enumerate() {

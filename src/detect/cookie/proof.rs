@@ -26,11 +26,13 @@ impl Proof {
         Md5::new().chain_update(cookie.as_bytes()).chain_update(decimal).finalize().as_slice() == self.digest
     }
 
-    /// Index of the first of many words that fits.
-    pub fn first_of(&self, words: &[String]) -> Option<usize> {
+    /// The first of many words that fits.
+    pub fn first_of<'a>(&self, words: impl Iterator<Item = &'a [u8]>) -> Option<&'a [u8]> {
         let mut decimal = [0; 10];
         let decimal = write_decimal(self.challenge, &mut decimal);
-        lanes::find_first(words, decimal, &self.digest, |word| self.fits(word))
+        let fits =
+            |word: &[u8]| Md5::new().chain_update(word).chain_update(decimal).finalize().as_slice() == self.digest;
+        lanes::find_first(words, decimal, &self.digest, fits)
     }
 }
 
@@ -59,7 +61,7 @@ mod tests {
         let proof = Proof { challenge: 1_206_235_133, digest };
         assert!(proof.fits("secret"));
         assert!(!proof.fits("Secret"));
-        assert_eq!(proof.first_of(&["Secret".to_owned(), "secret".to_owned()]), Some(1));
+        assert_eq!(proof.first_of([&b"Secret"[..], b"secret"].into_iter()), Some(&b"secret"[..]));
     }
 
     #[test]

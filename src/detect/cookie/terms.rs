@@ -67,7 +67,7 @@ fn walk_within(term: &Term, visit: &mut dyn FnMut(&Term), left: &mut usize, dept
 }
 
 /// A cookie among the arguments of a call, and the node that it is for.
-fn in_arguments(call: &Call) -> Option<(String, Option<String>)> {
+pub(super) fn in_arguments(call: &Call) -> Option<(String, Option<String>)> {
     let arguments = call.arguments.list()?;
     match (call.module.as_str(), call.function.as_str(), &*arguments) {
         ("erlang" | "auth" | "Elixir.Node", "set_cookie", [cookie]) => Some((cookie_atom(cookie)?, None)),
@@ -84,7 +84,7 @@ fn in_arguments(call: &Call) -> Option<(String, Option<String>)> {
 }
 
 /// A cookie in what a call returned, and in which way.
-fn in_answer(call: &Call, value: &Term) -> Option<(String, &'static str)> {
+pub(super) fn in_answer(call: &Call, value: &Term) -> Option<(String, &'static str)> {
     let arguments = call.arguments.list()?;
     let first_text = || arguments.first().and_then(Term::text);
     match (call.module.as_str(), call.function.as_str()) {
@@ -205,6 +205,7 @@ mod tests {
             peer: Some("b@y".into()),
             initiator: Direction::FromOrig,
             operation: "SEND",
+            size: 0,
             control: Term::Elided,
             payload,
             call,

@@ -3,16 +3,17 @@
 //! A call is held until its result comes, so that one finding tells both; calls that are never answered (casts, plain
 //! spawns) are told at the end.
 
-use super::classes::{self, class_of};
+use super::classes::{CallClasses, describe};
 use super::code::{self, Loaded};
 use super::secrets;
 use crate::detect::{Detector, Evidence, Finding, Kind, Settings, filter};
 use crate::evidence::Sighting;
 use crate::protocol::erldist::term::Term;
-use crate::protocol::erldist::{Call, DistEvent, FUN, Handshake, Message, Reply};
+use crate::protocol::erldist::{Call, DistEvent, FUN, Handshake, INPUT, Message, Reply, typed_calls};
 use crate::protocol::{Event, Record};
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 
 /// Findings held for a result. With more, the oldest goes out without one.
 const MAX_HELD: usize = 4096;
@@ -29,6 +30,7 @@ const MAX_PER_MESSAGE: usize = 16;
 /// Judges calls.
 #[derive(Debug)]
 pub struct Calls {
+    classes: Arc<CallClasses>,
     quote_chars: usize,
     names: HashMap<Box<str>, [Option<String>; 2]>,
     loaded: HashSet<(String, String)>,
@@ -40,9 +42,12 @@ pub struct Calls {
 struct Held {
     finding: Finding,
     at: Sighting,
+    node: Option<String>,
     module: String,
     function: String,
     arguments: String,
+    /// For what was typed at a shell: what the shell has printed since.
+    printed: Option<String>,
 }
 
 /// Who asked whom for what.
@@ -54,9 +59,15 @@ struct Asked<'a> {
 }
 
 impl Calls {
-    /// `quote_chars` of the settings bounds what is quoted of arguments and results.
+    /// Classes of calls come from the settings; `quote_chars` bounds what is quoted of arguments and results.
     pub fn new(settings: &Settings) -> Self {
-        Self { quote_chars: settings.quote_chars, names: HashMap::new(), loaded: HashSet::new(), held: VecDeque::new() }
+        Self {
+            classes: Arc::clone(&settings.erlang_classes),
+            quote_chars: settings.quote_chars,
+            names: HashMap::new(),
+            loaded: HashSet::new(),
+            held: VecDeque::new(),
+        }
     }
 
     fn on_handshake(&mut self, at: &Sighting, handshake: &Handshake) {
@@ -70,8 +81,10 @@ impl Calls {
     }
 
     fn on_message(&mut self, at: &Sighting, message: &Message, out: &mut Vec<Finding>) {
-        if let Some(Reply { call: Some(call), value }) = &message.reply {
-            self.on_result(at, call, value, out);
+        match &message.reply {
+            Some(Reply { call: Some(call), value }) if call.function == INPUT => self.on_printed(at, value),
+            Some(Reply { call: Some(call), value }) => self.on_result(at, call, value, out),
+            _ => {}
         }
         let Some(call) = &message.call else { return };
         let node = self.node_at(at, message);
@@ -82,10 +95,56 @@ impl Calls {
             }
             return;
         }
-        for (shown, via) in self.executed(call, node.as_deref()) {
+        if call.via == "group-leader" && call.function != "put_chars" {
+            self.on_prompt(at, out);
+        }
+        let executed = match (call.function.as_str(), &message.reply) {
+            (INPUT, Some(reply)) => self.typed(reply, node.as_deref()),
+            _ => self.executed(call, node.as_deref()),
+        };
+        for (shown, via) in executed {
             let by = message.node.clone().unwrap_or_else(|| at.sender().to_string());
             let asked = Asked { node: node.as_deref(), by: &by, call, via };
             self.hold(at, &asked, &shown, out);
+        }
+    }
+
+    /// What of the input of a remote shell runs commands or code.
+    fn typed(&self, reply: &Reply, node: Option<&str>) -> Vec<(Cow<'static, Call>, &'static str)> {
+        let runs = |call: &Call| self.classes.class_of(call).is_some() || self.is_loaded(node, &call.module);
+        let calls = typed_calls(reply).into_iter().filter(runs).take(MAX_PER_MESSAGE);
+        calls.map(|call| (call.via, call)).map(|(via, call)| (Cow::Owned(call), via)).collect()
+    }
+
+    /// A remote shell prints what it evaluates.
+    fn on_printed(&mut self, at: &Sighting, text: &Term) {
+        let Some(text) = text.text() else { return };
+        for held in self.held.iter_mut().filter(|held| held.is_answered_by(at)) {
+            if let Some(printed) = &mut held.printed {
+                let room = self.quote_chars.saturating_sub(printed.chars().count());
+                printed.extend(text.chars().take(room));
+                held.finding.add_frame(at.last);
+            }
+        }
+    }
+
+    /// A remote shell asks for input: it is done with the last.
+    fn on_prompt(&mut self, at: &Sighting, out: &mut Vec<Finding>) {
+        let is_done = |held: &Held| held.printed.is_some() && held.is_answered_by(at);
+        while let Some(place) = self.held.iter().position(is_done) {
+            out.extend(self.held.remove(place).map(Held::told));
+        }
+    }
+
+    /// A module that was compiled or loaded on the node at somebody's wish: calls to it run his code.
+    fn note_installed(&mut self, node: Option<&str>, call: &Call, value: &Term) {
+        let installs = matches!(self.classes.class_of(call), Some("compile" | "load-from-disk"));
+        let module = match value.tuple() {
+            Some([tag, module, ..]) if tag.is_atom("ok") || tag.is_atom("module") => module.atom(),
+            _ => None,
+        };
+        if let Some(module) = module.filter(|_| installs && self.loaded.len() < MAX_LOADED) {
+            self.loaded.insert((node.unwrap_or_default().to_owned(), module.to_owned()));
         }
     }
 
@@ -93,11 +152,11 @@ impl Calls {
     fn executed<'a>(&self, call: &'a Call, node: Option<&str>) -> Vec<(Cow<'a, Call>, &'static str)> {
         let inner: Vec<_> = code::calls_within(call)
             .into_iter()
-            .filter(|inner| class_of(inner).is_some())
+            .filter(|inner| self.classes.class_of(inner).is_some())
             .take(MAX_PER_MESSAGE)
             .map(|inner| (Cow::Owned(inner), "fun"))
             .collect();
-        let itself = class_of(call).is_some() || self.is_loaded(node, &call.module);
+        let itself = self.classes.class_of(call).is_some() || self.is_loaded(node, &call.module);
         match (inner.is_empty(), itself) {
             (true, true) if call.function == FUN => vec![(Cow::Borrowed(call), "fun")],
             (true, true) => vec![(Cow::Borrowed(call), call.via)],
@@ -135,7 +194,8 @@ impl Calls {
     fn hold(&mut self, at: &Sighting, asked: &Asked<'_>, shown: &Call, out: &mut Vec<Finding>) {
         let arguments = shown.arguments.to_text(self.quote_chars);
         let node = asked.node.unwrap_or("a node");
-        let what = class_of(shown).map_or("Code that was sent, run by", classes::describe);
+        let class = self.classes.class_of(shown);
+        let what = class.map_or(Cow::Borrowed("Code that was sent, run by"), describe);
         let title = format!("{} {}:{} on {node}, asked by {}", what, shown.module, shown.function, asked.by);
         let finding = Finding::new(Kind::ErlangRemoteExec, "erldist", &at.as_seen(), title)
             .with_some("node", asked.node)
@@ -150,14 +210,16 @@ impl Calls {
         }
         let (module, function) = (asked.call.module.clone(), asked.call.function.clone());
         let arguments = asked.call.arguments.to_text(self.quote_chars);
-        self.held.push_back(Held { finding, at: at.clone(), module, function, arguments });
+        let printed = (asked.call.function == INPUT).then(String::new);
+        let node = asked.node.map(str::to_owned);
+        self.held.push_back(Held { finding, at: at.clone(), node, module, function, arguments, printed });
     }
 
     /// The first held call of this connection that a result fits.
     fn on_result(&mut self, at: &Sighting, call: &Call, value: &Term, out: &mut Vec<Finding>) {
         let fits = |held: &Held| {
-            held.at.flow.community_id == at.flow.community_id
-                && held.at.direction != at.direction
+            held.printed.is_none()
+                && held.is_answered_by(at)
                 && held.module == call.module
                 && held.function == call.function
         };
@@ -166,6 +228,7 @@ impl Calls {
         // The decoder remembers long arguments abridged.
         let Some(place) = exact.or_else(|| self.held.iter().position(fits)) else { return };
         let Some(mut held) = self.held.remove(place) else { return };
+        self.note_installed(held.node.as_deref(), call, value);
         let result = value.to_text(self.quote_chars);
         held.finding.add_frame(at.first);
         held.finding.add_frame(at.last);
@@ -183,7 +246,15 @@ fn quoted(text: &str, asked: &str) -> Evidence {
 }
 
 impl Held {
-    fn told(self) -> Finding {
+    /// On the same connection, the other way.
+    fn is_answered_by(&self, at: &Sighting) -> bool {
+        self.at.flow.community_id == at.flow.community_id && self.at.direction != at.direction
+    }
+
+    fn told(mut self) -> Finding {
+        if let Some(printed) = self.printed.as_deref().map(str::trim_end).filter(|printed| !printed.is_empty()) {
+            self.finding = self.finding.with("result", quoted(printed, &self.arguments));
+        }
         filter::shown(self.finding, &self.at.flow)
     }
 }

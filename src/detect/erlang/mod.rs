@@ -13,8 +13,10 @@ mod secrets;
 
 pub use administration::Administration;
 pub use calls::Calls;
+pub use classes::{CallClasses, ClassesError};
 pub use cluster::Cluster;
 pub use connections::Connections;
+pub use secrets::{asks_for_secret, shows_secret};
 
 #[cfg(test)]
 pub(super) use cluster::tests::settings;
@@ -22,30 +24,30 @@ pub(super) use cluster::tests::settings;
 /// Events made by hand.
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)] // tests
-mod testing {
+pub(super) mod testing {
     use crate::evidence::{CaptureId, Direction, FlowInfo, Sighting, Stamp, Transport};
     use crate::protocol::erldist::term::Term;
     use crate::protocol::erldist::{Call, DistEvent, Handshake, HandshakeOutcome, Message, Reply};
     use crate::protocol::{Event, Record};
     use std::sync::Arc;
 
-    pub(super) fn atom(name: &str) -> Term {
+    pub(in crate::detect) fn atom(name: &str) -> Term {
         Term::Atom(name.into())
     }
 
-    pub(super) fn text(content: &str) -> Term {
+    pub(in crate::detect) fn text(content: &str) -> Term {
         Term::String(content.as_bytes().into())
     }
 
-    pub(super) fn list(elements: &[Term]) -> Term {
+    pub(in crate::detect) fn list(elements: &[Term]) -> Term {
         Term::List(elements.to_vec(), None)
     }
 
-    pub(super) fn call(module: &str, function: &str, arguments: &[Term]) -> Call {
+    pub(in crate::detect) fn call(module: &str, function: &str, arguments: &[Term]) -> Call {
         Call { via: "rex", module: module.into(), function: function.into(), arguments: list(arguments) }
     }
 
-    pub(super) fn handshake(outcome: HandshakeOutcome) -> DistEvent {
+    pub(in crate::detect) fn handshake(outcome: HandshakeOutcome) -> DistEvent {
         DistEvent::Handshake(Box::new(Handshake {
             initiator: "a@host".into(),
             acceptor: Some("b@host".into()),
@@ -60,13 +62,14 @@ mod testing {
     }
 
     /// A call from a to b, or b's answer.
-    pub(super) fn message(call: Option<Call>, reply: Option<Reply>) -> DistEvent {
+    pub(in crate::detect) fn message(call: Option<Call>, reply: Option<Reply>) -> DistEvent {
         let (node, peer) = if reply.is_some() { ("b@host", "a@host") } else { ("a@host", "b@host") };
         DistEvent::Message(Box::new(Message {
             node: Some(node.into()),
             peer: Some(peer.into()),
             initiator: Direction::FromOrig,
             operation: "SEND",
+            size: 0,
             control: Term::Elided,
             payload: None,
             call,
@@ -75,7 +78,7 @@ mod testing {
     }
 
     /// The events on one connection, one a frame.
-    pub(super) fn records(events: Vec<DistEvent>) -> Vec<Record> {
+    pub(in crate::detect) fn records(events: Vec<DistEvent>) -> Vec<Record> {
         let flow = Arc::new(FlowInfo {
             transport: Transport::Tcp,
             orig: "10.0.0.7:40000".parse().unwrap(),

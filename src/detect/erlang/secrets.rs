@@ -24,11 +24,11 @@ const ASKED: &[&str] = &[
 ];
 
 /// `true` if the text shows a secret by itself.
-pub(super) fn shows_secret(text: &str) -> bool {
+pub fn shows_secret(text: &str) -> bool {
     SHOWN.iter().any(|mark| text.contains(mark))
 }
 
 /// `true` if the arguments of a call ask for one.
-pub(super) fn asks_for_secret(arguments: &str) -> bool {
+pub fn asks_for_secret(arguments: &str) -> bool {
     ASKED.iter().any(|mark| arguments.contains(mark))
 }

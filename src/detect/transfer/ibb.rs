@@ -4,11 +4,15 @@
 //! are joined by bytestream id, parties and time, and the best of them tells what moved: the complete one, then the one
 //! with more bytes.
 //!
+//! Where a stream was resumed over another connection (XEP-0198), one leg has the beginning and another the rest; [`Parts`]
+//! makes the file of them.
+//!
 //! A leg is reported when its close, or the end of its connection, is seen; so a transfer is held until the capture
 //! ends, or until so many are held that the oldest must go.
 
 use super::moved::Moved;
 use super::offers::{Offers, Wanted, agree, fuller};
+use super::resumed::Parts;
 use crate::evidence::{Direction, Sighting};
 use crate::protocol::xmpp::{FileOffer, IbbTransfer};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -45,6 +49,8 @@ pub(super) struct Transfer {
     best: IbbTransfer,
     from: Option<String>,
     to: Option<String>,
+    /// Of legs that crossed in parts.
+    parts: Parts,
     /// Connection and direction of each leg: one leg cannot be two transfers at once.
     legs: Vec<(Box<str>, Direction)>,
     first_ns: i64,
@@ -112,9 +118,10 @@ impl Transfer {
         Self {
             source: at.clone(),
             receiver: delivered_to(at),
-            best: leg.clone(),
+            best: IbbTransfer { part: None, ..leg.clone() },
             from: leg.from.clone(),
             to: leg.to.clone(),
+            parts: Parts::of(leg, at),
             legs: vec![(at.flow.community_id.clone(), at.direction)],
             first_ns: at.first.time_ns,
             last_ns: at.last.time_ns,
@@ -128,7 +135,7 @@ impl Transfer {
             agree(self.from.as_deref(), leg.from.as_deref()) && agree(self.to.as_deref(), leg.to.as_deref());
         let same_time = at.first.time_ns <= self.last_ns.saturating_add(MAX_RELAY_DELAY_NS)
             && self.first_ns <= at.last.time_ns.saturating_add(MAX_RELAY_DELAY_NS);
-        new_leg && same_parties && same_time
+        new_leg && same_parties && (same_time || self.parts.go_on(leg, at))
     }
 
     fn join(&mut self, leg: &IbbTransfer, at: &Sighting) {
@@ -139,8 +146,9 @@ impl Transfer {
         self.from = fuller(self.from.take(), leg.from.as_deref());
         self.to = fuller(self.to.take(), leg.to.as_deref());
         if (leg.complete, leg.content.bytes) > (self.best.complete, self.best.content.bytes) {
-            self.best = leg.clone();
+            self.best = IbbTransfer { part: None, ..leg.clone() };
         }
+        self.parts.add(leg, at);
         // The sender opened its connection; of those that were opened by who sends, the first is the sender's.
         let nearness = |at: &Sighting| (at.direction, at.first.order());
         if nearness(at) < nearness(&self.source) {
@@ -150,7 +158,13 @@ impl Transfer {
 
     /// What moved, by the name under which it was offered.
     pub(super) fn moved(self, offers: &Offers) -> Moved {
-        let Self { source, receiver, best, from, to, first_ns, last_ns, .. } = self;
+        let Self { source, receiver, mut best, from, to, parts, first_ns, last_ns, .. } = self;
+        if !best.complete
+            && let Some((content, complete)) = parts.whole()
+            && content.bytes > best.content.bytes
+        {
+            (best.content, best.complete) = (content, complete);
+        }
         let wanted = Wanted { sid: &best.sid, from: from.as_deref(), to: to.as_deref(), first_ns, last_ns };
         let offered = offers.find(wanted);
         let offer = offered.map(|(offer, _)| offer);

@@ -11,6 +11,8 @@ mod moved;
 mod offers;
 mod parties;
 mod peers;
+mod ranges;
+mod resumed;
 mod socks5;
 #[cfg(test)]
 mod tests;

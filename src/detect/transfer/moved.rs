@@ -70,6 +70,7 @@ impl Moved {
     pub(super) fn offered(&mut self, offer: &FileOffer, at: &Sighting) {
         self.name.clone_from(&offer.name);
         self.offered_size = offer.size;
+        self.more.extend(offer.hash.as_ref().map(|hash| ("offered_hash", hash.as_str().into())));
         self.frames.push(at.first);
     }
 

@@ -1,6 +1,7 @@
 //! Files that the two sides agree to move by ICE (XEP-0176, XEP-0371): the bytes are not read, but that they go around
 //! the server is told.
 
+use super::moved::safe_name;
 use super::offers::{Offers, Wanted};
 use crate::detect::title::in_title;
 use crate::detect::{Finding, Kind};
@@ -60,6 +61,9 @@ impl Peers {
                     .with_some("offered_size", offer.and_then(|offer| offer.size))
                     .with_some("from", from)
                     .with_some("to", to)
+                    .with("complete", false)
+                    .with_some("safe_name", name.map(safe_name))
+                    .with_some("offered_hash", offer.and_then(|offer| offer.hash.as_deref()))
                     .with("addresses", addresses),
             );
         }

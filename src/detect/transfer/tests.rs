@@ -19,6 +19,7 @@ fn bytes(sid: &str, from: Option<&str>, bytes: u64, complete: bool) -> IbbTransf
         content: FileContent { bytes, sha256: [bytes as u8; 32], ..FileContent::default() },
         complete,
         missing_blocks: 0,
+        part: None,
     }
 }
 
@@ -44,6 +45,7 @@ fn offer(via: &'static str, session: &str, transport_sid: Option<&str>, second: 
         to: Some("rita@alpha.test/g".to_owned()),
         name: Some(name.to_owned()),
         size: Some(size),
+        hash: None,
     };
     let span = (second * SECOND, second * SECOND);
     spanning(SENDER, SERVER, Direction::FromOrig, span, XmppEvent::Offer(offer))
@@ -509,6 +511,7 @@ mod other_ways {
         let found = of(&[offer("jingle", "j1", None, 1, "a.iso", 7), agreed("file-transfer"), agreed("file-transfer")]);
         assert_eq!(kinds(&found), [Kind::TransferPeerToPeer]);
         assert_eq!((text(&found[0], "name"), text(&found[0], "from")), (Some("a.iso"), SAM));
+        assert!(has(&found[0], "complete", false) && has(&found[0], "offered_size", 7));
         assert_eq!(of(&[agreed("rtp")]), []);
     }
 }

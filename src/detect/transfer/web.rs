@@ -8,9 +8,10 @@
 use super::address::{Address, file_name_of};
 use super::moved::Moved;
 use super::parties::Parties;
-use crate::evidence::Sighting;
+use super::ranges;
+use crate::evidence::{Sighting, Stamp};
 use crate::protocol::content::{FileContent, exposure};
-use crate::protocol::http::{HttpExchange, HttpMessage};
+use crate::protocol::http::{FilePart, HttpExchange, HttpMessage};
 use crate::protocol::xmpp::{FileLink, UploadSlot};
 use std::collections::{HashMap, VecDeque};
 
@@ -20,6 +21,9 @@ const MAX_HELD: usize = 65_536;
 const MAX_TOLD: usize = 131_072;
 /// Slots and links of one path that are compared.
 const MAX_OF_ONE_PATH: usize = 64;
+/// Parts of files held to be joined, and bytes of them.
+const MAX_PARTS: usize = 1024;
+const MAX_PART_BYTES: usize = 128 << 20;
 /// A path as long as this is told by itself: a slot's has some forty characters by chance.
 const UNGUESSABLE: usize = 40;
 
@@ -29,17 +33,23 @@ pub(super) struct Web {
     held: VecDeque<Exchange>,
     by_path: HashMap<String, Vec<Told>>,
     told: usize,
+    parts: usize,
+    part_bytes: usize,
 }
 
 /// An exchange that may have carried a file.
-#[derive(Debug)]
-struct Exchange {
-    at: Sighting,
+#[derive(Debug, Clone)]
+pub(super) struct Exchange {
+    pub(super) at: Sighting,
     put: bool,
-    address: Address,
+    pub(super) address: Address,
     status: Option<u16>,
-    content: FileContent,
-    complete: bool,
+    pub(super) content: FileContent,
+    pub(super) complete: bool,
+    /// What joins it with others.
+    pub(super) part: Option<Box<FilePart>>,
+    /// Where others that it was joined with were seen.
+    pub(super) further: Vec<Stamp>,
     /// Name in Content-Disposition.
     name: Option<String>,
     is_attachment: bool,
@@ -48,7 +58,7 @@ struct Exchange {
     /// The bytes are a coding of the file: their kind is not the file's.
     is_encoded: bool,
     start_ns: i64,
-    end_ns: i64,
+    pub(super) end_ns: i64,
 }
 
 /// What a stanza tells of an address.
@@ -89,7 +99,15 @@ impl Web {
 
     /// Takes an exchange; gives back the oldest if too many are held.
     pub(super) fn add(&mut self, told: &HttpExchange, at: &Sighting, parties: &Parties) -> Option<Moved> {
-        self.held.push_back(Exchange::of(told, at)?);
+        let mut exchange = Exchange::of(told, at)?;
+        match exchange.part.as_deref() {
+            Some(part) if self.parts < MAX_PARTS && self.part_bytes < MAX_PART_BYTES => {
+                self.parts += 1;
+                self.part_bytes += part.bytes();
+            }
+            _ => exchange.part = None,
+        }
+        self.held.push_back(exchange);
         if self.held.len() <= MAX_HELD {
             return None;
         }
@@ -98,7 +116,9 @@ impl Web {
 
     /// Everything that moved, in the order in which it was seen.
     pub(super) fn drain(&mut self, parties: &Parties) -> Vec<Moved> {
-        std::mem::take(&mut self.held).iter().filter_map(|exchange| self.moved(exchange, parties)).collect()
+        let mut held = Vec::from(std::mem::take(&mut self.held));
+        ranges::join(&mut held);
+        held.iter().filter_map(|exchange| self.moved(exchange, parties)).collect()
     }
 
     fn moved(&self, exchange: &Exchange, parties: &Parties) -> Option<Moved> {
@@ -203,7 +223,11 @@ impl Exchange {
             status: told.status,
             content: message.content.clone(),
             // A part of a file is not the file.
-            complete: message.complete && accepted && told.status != Some(206),
+            complete: message.complete
+                && accepted
+                && (told.status != Some(206) || message.range() == Some((0, Some(message.body_bytes)))),
+            part: message.part.clone().filter(|_| !put),
+            further: Vec::new(),
             name: disposition.and_then(file_name_of),
             is_attachment: disposition.is_some_and(|value| value.trim_start().to_lowercase().starts_with("attachment")),
             media_type: media_type(message),
@@ -220,6 +244,10 @@ impl Exchange {
         (moved.start_ns, moved.end_ns) = (self.start_ns, self.end_ns);
         let client = Some(self.at.sender());
         moved.addresses = if self.put { (client, None) } else { (None, client) };
+        moved.frames.extend(&self.further);
+        if !self.further.is_empty() {
+            moved.more.push(("parts", (self.further.len() as u64 + 1).into()));
+        }
         moved.more.push(("request", if self.put { "PUT" } else { "GET" }.into()));
         // A query may hold secrets, and tells nothing of the file.
         let path = self.address.path.split('?').next().unwrap_or_default();

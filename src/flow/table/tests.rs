@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used)] // tests
 
 use super::*;
+use crate::evidence::Direction;
+use crate::flow::{Chunk, End, Gap, State};
+use crate::packet::TcpHead;
 
 #[derive(Default)]
 struct Log {

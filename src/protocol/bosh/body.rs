@@ -83,6 +83,13 @@ impl<'a> Body<'a> {
         matches!(self.raw("type"), Some("terminate"))
     }
 
+    /// Why the server ended the session (XEP-0124, 17.2), where it was for an error.
+    pub fn condition(&self) -> Option<&str> {
+        let is_name =
+            |name: &&str| name.len() <= 64 && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+        self.raw("condition").filter(|_| self.terminates()).filter(|name| !name.is_empty()).filter(is_name)
+    }
+
     /// A header of a stream with what the wrapper says of it; `id` stands in for one that it does not give.
     pub fn header(&self, id: Option<&str>) -> String {
         let mut header =

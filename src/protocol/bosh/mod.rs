@@ -6,7 +6,8 @@
 //!
 //! An exchange is known when its response has come, and the server keeps responses back until it has something to say.
 //! So a session lags behind by as many exchanges as the server lets be open at once: only then it is known what was said
-//! before a response.
+//! before a response. One that was ended is told a while later, when what was open then has come, others when the capture
+//! ends.
 
 mod body;
 mod session;
@@ -16,13 +17,15 @@ use super::{Event, Join, Record, Sink};
 use crate::evidence::Direction;
 use body::Body;
 use session::{Exchange, Session};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 
 /// Sessions under way: more than a large site has.
 const MAX_SESSIONS: usize = 16_384;
 /// Bytes of messages that wait for others, in all sessions.
 const MAX_WAITING: usize = 256 << 20;
+/// How long exchanges of a session that was ended may still come. The server answers them all at once.
+const MAX_AFTER_END_NS: i64 = 60_000_000_000;
 /// Longest session id that is believed.
 const MAX_SID: usize = 1024;
 
@@ -40,11 +43,14 @@ struct BoshJoin {
     sessions: BTreeMap<u64, (Key, Session)>,
     by_key: HashMap<Key, u64>,
     begun: u64,
+    /// Sessions that were ended, and when they are told.
+    ended: VecDeque<(i64, u64)>,
     waiting: usize,
 }
 
 impl Join for BoshJoin {
     fn on_record(&mut self, record: &Record, sink: &mut dyn Sink) {
+        self.tell_ended(record.at.last.time_ns, sink);
         let Event::Http(HttpEvent::Exchange(told)) = &record.event else { return };
         let request = Body::read(&told.request.body);
         let response = told.response.as_ref().and_then(|response| Body::read(&response.body));
@@ -78,8 +84,17 @@ impl BoshJoin {
     ) {
         let Some(rid) = request.rid() else { return };
         // A session's id is in all of its requests but the first: that one's response gives it.
+        let from_opener = record.at.direction == Direction::FromOrig;
+        let exchange = || Exchange::new(told, request, response, &record.at, from_opener);
         let Some(sid) = request.value("sid").or_else(|| response.and_then(|body| body.value("sid"))) else {
-            sink.skipped("bosh.no-session", record.at.last);
+            // A session that the server refused has no id.
+            if response.is_some_and(Body::terminates) {
+                let mut refused = Session::new(rid);
+                refused.take(rid, exchange(), sink);
+                refused.finish(sink);
+            } else {
+                sink.skipped("bosh.no-session", record.at.last);
+            }
             return;
         };
         if sid.len() > MAX_SID {
@@ -89,14 +104,30 @@ impl BoshJoin {
         let key: Key = (record.at.receiver(), sid.as_ref().into());
         let number = self.by_key.get(&key).copied().unwrap_or_else(|| self.begin(key, rid, sink));
         let Some((_, session)) = self.sessions.get_mut(&number) else { return };
-        let before = session.waiting_bytes();
-        let from_opener = record.at.direction == Direction::FromOrig;
-        session.take(rid, Exchange::new(told, request, response, &record.at, from_opener), sink);
+        let (before, had_ended) = (session.waiting_bytes(), session.has_ended());
+        session.take(rid, exchange(), sink);
+        if session.has_ended() && !had_ended {
+            self.ended.push_back((record.at.last.time_ns.saturating_add(MAX_AFTER_END_NS), number));
+        }
         self.waiting = (self.waiting + session.waiting_bytes()).saturating_sub(before);
         if self.waiting > MAX_WAITING {
             sink.skipped("bosh.limit", record.at.last);
             self.waiting = self.waiting.saturating_sub(session.waiting_bytes());
             session.flush(sink);
+        }
+    }
+
+    /// Tells sessions that were ended before so long that nothing more of them will come.
+    fn tell_ended(&mut self, now_ns: i64, sink: &mut dyn Sink) {
+        while let Some((due_ns, number)) = self.ended.front().copied()
+            && (due_ns < now_ns || self.ended.len() > MAX_SESSIONS)
+        {
+            self.ended.pop_front();
+            if let Some((key, mut session)) = self.sessions.remove(&number) {
+                self.waiting = self.waiting.saturating_sub(session.waiting_bytes());
+                session.finish(sink);
+                self.by_key.remove(&key);
+            }
         }
     }
 

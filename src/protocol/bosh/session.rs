@@ -4,6 +4,7 @@ use super::body::Body;
 use crate::evidence::{CaptureId, Direction, FlowInfo, HttpBinding, Sighting, Stamp, Within};
 use crate::protocol::http::{HttpExchange, HttpMessage};
 use crate::protocol::{Chunk, Conversation, End, Gap, Sink, xmpp};
+use memchr::memmem;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -23,8 +24,9 @@ struct Message {
     content: Box<[u8]>,
     /// The content is all there was.
     whole: bool,
-    /// The stream ends with it.
+    /// The stream ends with it, and with what error.
     ends: bool,
+    error: Option<Box<str>>,
     first: Stamp,
     last: Stamp,
 }
@@ -36,10 +38,17 @@ impl Message {
             content: body.content.into(),
             whole: told.complete && !told.body_cut && body.closed,
             ends: body.terminates(),
+            // The stream's own error tells more than that there was one.
+            error: body.condition().filter(|_| !says_error(body.content)).map(Into::into),
             first: told.frames.0,
             last: told.frames.1,
         }
     }
+}
+
+fn says_error(content: &[u8]) -> bool {
+    memmem::find(content, b":error").is_some()
+        && memmem::find(content, b"urn:ietf:params:xml:ns:xmpp-streams").is_some()
 }
 
 /// A request and its response.
@@ -113,6 +122,8 @@ pub(super) struct Session {
     next_response: u64,
     window: u64,
     offsets: [u64; 2],
+    /// A side ended it.
+    ended: bool,
 }
 
 impl Session {
@@ -128,7 +139,13 @@ impl Session {
             next_response: rid,
             window: USUAL_WINDOW,
             offsets: [0; 2],
+            ended: false,
         }
+    }
+
+    /// A side ended it. Exchanges that were open then are still to come.
+    pub fn has_ended(&self) -> bool {
+        self.ended
     }
 
     /// Bytes of messages that wait for others.
@@ -269,6 +286,14 @@ impl Session {
             sink.skipped("bosh.cut", message.last);
             self.gap(flow, direction, message.last, sink);
         } else if message.ends {
+            self.ended = true;
+            if let Some(condition) = &message.error {
+                let error = format!(
+                    "<stream:error xmlns:stream='http://etherx.jabber.org/streams'><{condition} \
+                     xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>"
+                );
+                self.say(flow, direction, error.as_bytes(), message.last, sink);
+            }
             self.say(flow, direction, b"</stream:stream>", message.last, sink);
         }
     }

@@ -187,6 +187,37 @@ fn other_http_is_no_session() {
     assert_eq!(hear(&[refused]).skipped, ["bosh.no-session"]);
 }
 
+#[test]
+fn a_session_that_was_ended_is_told_before_the_capture_ends() {
+    let end = |attributes: &str| {
+        let ended = format!("<body {NS} type='terminate' {attributes}/>");
+        exchange(2, (90, &ask(10, "", "")), Some((91, &ended)))
+    };
+    for (attributes, errors) in [("", &[][..]), ("condition='policy-violation'", &["policy-violation"])] {
+        let mut records = session();
+        records.push(end(attributes));
+        let (mut join, mut heard) = (start(), Heard::default());
+        records.iter().for_each(|record| join.on_record(record, &mut heard));
+        assert_eq!(heard.streams.len(), 0, "what was open then may come");
+        let mut late = exchange(9, (200, "<html/>"), None);
+        late.at.last.time_ns = records.last().unwrap().at.last.time_ns + MAX_AFTER_END_NS + 1;
+        join.on_record(&late, &mut heard);
+        assert_eq!(
+            (heard.streams.len(), &heard.errors[..]),
+            (1, &errors.iter().map(|e| (*e).to_owned()).collect::<Vec<_>>()[..])
+        );
+        join.finish(&mut heard);
+        assert_eq!(heard.streams.len(), 1);
+    }
+}
+
+#[test]
+fn a_session_that_was_refused_is_a_stream_with_an_error() {
+    let refusal = format!("<body {NS} type='terminate' condition='host-unknown'/>");
+    let heard = hear(&[exchange(1, (1, &format!("<body {NS} rid='1' to='y.test'/>")), Some((2, &refusal)))]);
+    assert_eq!((heard.streams[0].1.as_deref(), &heard.errors[..]), (Some("y.test"), &["host-unknown".to_owned()][..]));
+}
+
 /// A session as it crosses one connection: requests pipelined, answers in chunks and in gzip.
 fn over_http() -> Vec<testing::Step> {
     use std::io::Write;

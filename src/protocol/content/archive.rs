@@ -15,14 +15,14 @@ const MAX_TOLD: usize = 8;
 const BLOCK: usize = 512;
 
 /// Reads along while an archive flows by.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Listing {
     kind: Kind,
     told: Vec<Exposure>,
     members: usize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 enum Kind {
     /// Not enough bytes yet.
     #[default]
@@ -34,7 +34,7 @@ enum Kind {
 }
 
 /// Where a tar archive stands.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Tar {
     header: Vec<u8>,
     /// Bytes of a member still to come.

@@ -6,9 +6,11 @@
 
 mod archive;
 pub mod exposure;
+mod part;
 mod spool;
 
 pub use exposure::Exposure;
+pub use part::Beginning;
 pub use spool::FileSpool;
 
 use sha2::{Digest, Sha256};
@@ -86,6 +88,12 @@ impl Intake {
     /// Bytes so far.
     pub fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// No more bytes will come here; elsewhere the file may go on.
+    pub fn finish_part(self) -> (FileContent, Beginning) {
+        let beginning = Beginning::of(&self);
+        (self.finish(), beginning)
     }
 
     /// No more bytes will come.

@@ -53,6 +53,11 @@ impl FileSpool {
         Ok(())
     }
 
+    /// A file that lies there under its SHA-256.
+    pub(super) fn open(&self, sha256: &str) -> io::Result<fs::File> {
+        fs::File::open(self.shared.folder.join(sha256))
+    }
+
     /// A file begins.
     pub(super) fn begin(&self) -> SpooledFile {
         let number = self.shared.next.fetch_add(1, Ordering::Relaxed);
@@ -77,6 +82,11 @@ pub(super) struct SpooledFile {
 }
 
 impl SpooledFile {
+    /// Where it goes.
+    pub(super) fn spool(&self) -> FileSpool {
+        FileSpool { shared: Arc::clone(&self.shared) }
+    }
+
     /// Takes the next bytes.
     pub(super) fn write(&mut self, data: &[u8]) {
         if self.failed {

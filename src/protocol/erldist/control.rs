@@ -96,3 +96,72 @@ pub fn receiver(control: &Term) -> Option<&Term> {
 pub fn element(control: &Term, index: usize) -> Option<&Term> {
     control.tuple()?.get(index)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // tests
+mod tests {
+    use super::*;
+
+    /// A control tuple whose elements behind the number are their places, as atoms.
+    fn control(number: i64, arity: usize) -> Term {
+        let places = (1..arity).map(|place| Term::Atom(place.to_string().into()));
+        Term::Tuple(std::iter::once(Term::Integer(number)).chain(places).collect())
+    }
+
+    #[test]
+    fn every_message_of_otp_20_to_28_has_its_name_and_its_parties() {
+        // As erts tells the tuples: FromPid and ToPid, or what stands for them, by their place.
+        let told = [
+            (1, 3, "LINK 1>2"),
+            (2, 3, "SEND ?>2 +"),
+            (3, 4, "EXIT 1>2"),
+            (4, 3, "UNLINK 1>2"),
+            (5, 1, "NODE_LINK ?>?"),
+            (6, 4, "REG_SEND 1>3 +"),
+            (7, 3, "GROUP_LEADER 1>2"),
+            (8, 4, "EXIT2 1>2"),
+            (12, 4, "SEND_TT ?>2 +"),
+            (13, 5, "EXIT_TT 1>2"),
+            (16, 5, "REG_SEND_TT 1>3 +"),
+            (18, 5, "EXIT2_TT 1>2"),
+            (19, 4, "MONITOR_P 1>2"),
+            (20, 4, "DEMONITOR_P 1>2"),
+            (21, 5, "MONITOR_P_EXIT 1>2"),
+            (22, 3, "SEND_SENDER 1>2 +"),
+            (23, 4, "SEND_SENDER_TT 1>2 +"),
+            (24, 3, "PAYLOAD_EXIT 1>2 +"),
+            (25, 4, "PAYLOAD_EXIT_TT 1>2 +"),
+            (26, 3, "PAYLOAD_EXIT2 1>2 +"),
+            (27, 4, "PAYLOAD_EXIT2_TT 1>2 +"),
+            (28, 4, "PAYLOAD_MONITOR_P_EXIT 1>2 +"),
+            (29, 6, "SPAWN_REQUEST 2>? +"),
+            (30, 7, "SPAWN_REQUEST_TT 2>? +"),
+            (31, 5, "SPAWN_REPLY 4>2"),
+            (32, 6, "SPAWN_REPLY_TT 4>2"),
+            (33, 3, "ALIAS_SEND 1>2 +"),
+            (34, 4, "ALIAS_SEND_TT 1>2 +"),
+            (35, 4, "UNLINK_ID 2>3"),
+            (36, 4, "UNLINK_ID_ACK 2>3"),
+            (37, 4, "ALTACT_SIG_SEND 2>3 +"),
+            (37, 5, "ALTACT_SIG_SEND 2>3 +"),
+        ];
+        for (number, arity, expected) in told {
+            let control = control(number, arity);
+            let place = |party: Option<&Term>| party.and_then(Term::atom).unwrap_or("?").to_owned();
+            let payload = if has_payload(&control) { " +" } else { "" };
+            let shown =
+                format!("{} {}>{}{payload}", name(&control), place(sender(&control)), place(receiver(&control)));
+            assert_eq!(shown, expected);
+            assert!(is_plausible(u8::try_from(number).unwrap(), u8::try_from(arity).unwrap()), "{expected}");
+        }
+        assert_eq!(told.len(), OPERATIONS.len() + 1, "the last has two forms");
+    }
+
+    #[test]
+    fn what_no_release_sends_is_unknown() {
+        for (number, arity) in [(9, 3), (38, 4), (2, 4), (36, 3), (-1, 3)] {
+            assert_eq!(name(&control(number, arity)), "UNKNOWN", "{number} with {arity}");
+        }
+        assert!(!is_plausible(38, 4) && !is_plausible(37, 6));
+    }
+}

@@ -66,7 +66,7 @@ impl Join for Ejabberdctl {
         if let Some(call) = &message.call {
             match command_of(call) {
                 Some(command) => self.begin(&record.at, message, call, command, sink),
-                None if call.via == "group-leader" => self.output(&record.at, call),
+                None if call.via == "group-leader" && call.function == "put_chars" => self.output(&record.at, call),
                 None => {}
             }
         }

@@ -59,6 +59,8 @@ pub struct Message {
     pub initiator: Direction,
     /// Name of the control message: `SEND`, `REG_SEND`, `SPAWN_REQUEST`, `PAYLOAD_MONITOR_P_EXIT` …
     pub operation: &'static str,
+    /// Bytes that control message and payload took, as they were sent.
+    pub size: usize,
     /// The control tuple.
     pub control: Term,
     /// The payload, cut where it is larger than the decoder keeps.
@@ -70,9 +72,9 @@ pub struct Message {
 }
 
 /// A function call sent to another node.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Call {
-    /// `spawn-request`, `rex`, `gen-call`, `gen-cast`, `spawn` …
+    /// `spawn-request`, `rex`, `gen-call`, `gen-cast`, `spawn`, `group-leader`, `remote-shell`, `message` …
     pub via: &'static str,
     /// Module as called (of an erpc or rpc: the inner one, not `erpc:execute_call`).
     pub module: String,

@@ -61,8 +61,8 @@ pub enum Answer {
 enum State {
     /// The bytes will tell.
     Unknown,
-    /// Two bytes of length, then a message of the handshake: `pending` holds both.
-    Handshake,
+    /// A length of so many bytes, then a message of the handshake: `pending` holds both.
+    Handshake { width: usize },
     /// The four bytes of a message's length.
     Length { bytes: [u8; 4], have: usize },
     /// The message itself: its length, how much has passed, and whether some of that was missing.
@@ -99,7 +99,7 @@ impl Framing {
         while !data.is_empty() {
             data = match self.state {
                 State::Unknown => self.feed_unknown(data, at, on_frame),
-                State::Handshake => self.feed_handshake(data, at, on_frame),
+                State::Handshake { width } => self.feed_handshake(data, width, at, on_frame),
                 State::Length { bytes, have } => self.feed_length(data, bytes, have, at),
                 State::Body { .. } => self.feed_body(data, on_frame),
                 State::Lost { passed } => self.feed_lost(data, passed, at, on_frame),
@@ -116,7 +116,7 @@ impl Framing {
                 self.pending.clear();
                 return;
             }
-            State::Unknown | State::Handshake => self.state = State::Unknown,
+            State::Unknown | State::Handshake { .. } => self.state = State::Unknown,
             State::Length { .. } => self.state = State::Lost { passed: 0 },
             State::Body { length, passed, .. } => {
                 let left = u64::from(length - passed);
@@ -179,26 +179,26 @@ impl Framing {
         rest
     }
 
-    fn feed_handshake<'d>(&mut self, data: &'d [u8], at: Stamp, on_frame: &mut OnFrame<'_>) -> &'d [u8] {
+    fn feed_handshake<'d>(&mut self, data: &'d [u8], width: usize, at: Stamp, on_frame: &mut OnFrame<'_>) -> &'d [u8] {
         if self.pending.is_empty() {
             self.first = at;
-            if let Some((length, body)) = data.split_first_chunk::<2>()
-                && let Some((body, rest)) = body.split_at_checked(usize::from(u16::from_be_bytes(*length)))
+            if let Some((length, body)) = handshake::split_length(data, width)
+                && let Some((body, rest)) = body.split_at_checked(length)
             {
                 let answer = on_frame(Frame::Handshake(body), self.first);
                 self.answered(answer);
                 return rest;
             }
         }
-        let length = |pending: &[u8]| pending.first_chunk().map(|length| usize::from(u16::from_be_bytes(*length)));
-        let wanted = 2 + length(&self.pending).unwrap_or_default();
+        let length = |pending: &[u8]| handshake::split_length(pending, width).map(|(length, _)| length);
+        let wanted = width.saturating_add(length(&self.pending).unwrap_or_default());
         let (taken, rest) = data.split_at(data.len().min(wanted - self.pending.len().min(wanted)));
         self.pending.extend_from_slice(taken);
         match length(&self.pending) {
             Some(length) if length > handshake::MAX_FRAME => self.state = State::Off,
-            Some(length) if self.pending.len() == 2 + length => {
+            Some(length) if self.pending.len() == width + length => {
                 let frame = std::mem::take(&mut self.pending);
-                let answer = on_frame(Frame::Handshake(frame.get(2..).unwrap_or_default()), self.first);
+                let answer = on_frame(Frame::Handshake(frame.get(width..).unwrap_or_default()), self.first);
                 self.answered(answer);
             }
             _ => {}
@@ -300,8 +300,10 @@ impl Framing {
 
 /// What a direction begins with, if so many bytes tell.
 fn kind_of(bytes: &[u8]) -> Option<State> {
-    if let Some(&[high, low, tag]) = bytes.first_chunk() {
-        let length = usize::from(u16::from_be_bytes([high, low]));
+    let width = handshake::length_width(bytes);
+    if let Some((length, body)) = handshake::split_length(bytes, width)
+        && let Some(tag) = body.first()
+    {
         let fits = match tag {
             b's' => length >= 3,
             b'r' => length == 21,
@@ -311,7 +313,7 @@ fn kind_of(bytes: &[u8]) -> Option<State> {
             _ => false,
         };
         if fits && length <= handshake::MAX_FRAME {
-            return Some(State::Handshake);
+            return Some(State::Handshake { width });
         }
     }
     match bytes.first_chunk::<5>() {

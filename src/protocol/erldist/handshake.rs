@@ -1,18 +1,27 @@
 //! The handshake that opens a connection (erts "Distribution Handshake"): one frame in, one message out, and what all
 //! of them say together.
 //!
-//! Frames have a length of two bytes. Version 5 speaks `n`, version 6 `N`; a node that does not know its peer may open
+//! Frames have a length of two bytes, inside TLS of four (`inet_tls_dist` leaves the framing to `ssl`). Version 5 speaks `n`, version 6 `N`; a node that does not know its peer may open
 //! with `n` and be answered with `N`, after which a complement `c` brings what `n` has no room for.
 
 use super::event::{Handshake, HandshakeOutcome};
+use super::flags::NAME_ME;
 use crate::evidence::{Direction, Stamp};
 
 /// No message of a handshake is longer: 24 bytes and a node name, which is an atom, and room for what later releases
 /// may append.
 pub const MAX_FRAME: usize = 2048;
 
-/// DFLAG_NAME_ME: the node has no name yet and sends its host only; the acceptor will name it.
-const FLAG_NAME_ME: u64 = 1 << 33;
+/// Bytes of a frame's length. No frame is empty, nor so long that the upper half of four bytes says anything.
+pub fn length_width(bytes: &[u8]) -> usize {
+    if bytes.starts_with(&[0, 0]) { 4 } else { 2 }
+}
+
+/// Takes the length of so many bytes off a frame.
+pub fn split_length(bytes: &[u8], width: usize) -> Option<(usize, &[u8])> {
+    let (length, body) = bytes.split_at_checked(width)?;
+    Some((length.iter().fold(0, |length, byte| length << 8 | usize::from(*byte)), body))
+}
 
 /// One message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +75,7 @@ pub fn parse(body: &[u8], role: Role) -> Option<Message> {
 fn parse_new_name(rest: &[u8]) -> Option<Message> {
     let (flags, after) = rest.split_first_chunk().map(|(flags, after)| (u64::from_be_bytes(*flags), after))?;
     if let Some(name) = after.get(4..).and_then(counted_name).and_then(|(name, rest)| rest.is_empty().then_some(name)) {
-        let plausible = is_node_name(name) || (flags & FLAG_NAME_ME != 0 && is_host(name));
+        let plausible = is_node_name(name) || (flags & NAME_ME != 0 && is_host(name));
         if plausible {
             return Some(Message::Name { version: 6, flags, name: name.to_owned() });
         }

@@ -6,6 +6,7 @@
 
 use super::control;
 use super::event::Call;
+use super::printed::printed;
 use super::term::Term;
 use std::borrow::Cow;
 
@@ -26,12 +27,12 @@ pub fn call_of<'a>(operation: &str, control: &'a Term, payload: Option<&'a Term>
         }
         "REG_SEND" | "REG_SEND_TT" => to_name(control::receiver(control)?.atom()?, payload?),
         "SEND" | "SEND_TT" | "SEND_SENDER" | "SEND_SENDER_TT" | "ALIAS_SEND" | "ALIAS_SEND_TT" => {
-            let call = group_leader_output(payload?)?;
+            let call = io_request(payload?)?;
             Some((call, payload?.tuple()?.get(2)))
         }
         "ALTACT_SIG_SEND" => match control::receiver(control)? {
             Term::Atom(name) => to_name(name, payload?),
-            _ => Some((group_leader_output(payload?)?, payload?.tuple()?.get(2))),
+            _ => Some((io_request(payload?)?, payload?.tuple()?.get(2))),
         },
         _ => None,
     }
@@ -45,11 +46,29 @@ fn to_name<'a>(name: &str, message: &'a Term) -> Option<(Call, Option<&'a Term>)
             Some((request_to("gen-call", name, request), answer_to))
         }
         [tag, request] if tag.is_atom("$gen_cast") => Some((request_to("gen-cast", name, request), None)),
+        // What erl_interface (`erl_call`, nodes in C) and nodes of old ask, and `rex` answers still.
+        [from @ Term::Pid { .. }, request] if name == "rex" => Some((request_to("message", name, request), Some(from))),
+
+        [tag, from @ Term::Pid { .. }, request] if name == "code_server" && tag.is_atom("code_call") => {
+            Some((request_to("message", name, request), Some(from)))
+        }
+        [stop, how] if name == "init" && stop.is_atom("stop") => Some((stop_of(how), None)),
         _ => {
-            let call = group_leader_output(message)?;
+            let call = io_request(message)?;
             Some((call, message.tuple()?.get(2)))
         }
     }
+}
+
+/// The message behind `init:stop/0,1`, `init:restart/0` and `init:reboot/0`.
+fn stop_of(how: &Term) -> Call {
+    let function = how.atom().filter(|how| matches!(*how, "restart" | "reboot")).unwrap_or("stop");
+    let arguments = match how.tuple() {
+        Some([_, status]) => vec![status.clone()],
+        _ => Vec::new(),
+    };
+    let arguments = Term::List(arguments, None);
+    Call { via: "message", module: "init".to_owned(), function: function.to_owned(), arguments }
 }
 
 /// A request to a server: of the two servers that run what they are asked to, the call; else the server's name and the
@@ -81,27 +100,46 @@ fn request_to(kind: &'static str, server: &str, request: &Term) -> Call {
     Call { via: kind, module: server.to_owned(), function, arguments: Term::List(arguments, None) }
 }
 
-/// Output that a process on one node sends to its group leader on the other (stdlib "The Erlang I/O Protocol").
-fn group_leader_output(message: &Term) -> Option<Call> {
+/// What a process on one node asks of its group leader on the other: to write, or to read what is typed there (stdlib
+/// "The Erlang I/O Protocol"). Requests for the device's properties are no calls.
+fn io_request(message: &Term) -> Option<Call> {
     let [tag, _from, _reply_as, request] = message.tuple()? else { return None };
     if !tag.is_atom("io_request") {
         return None;
     }
-    // Several requests may come in one; the first that writes stands for all.
+    // Several requests may come in one: what they write is put together.
     let requests = match request.tuple()? {
         [tag, requests] if tag.is_atom("requests") => requests.list()?,
         _ => Cow::Borrowed(std::slice::from_ref(request)),
     };
-    let arguments = requests.iter().find_map(|request| match request.tuple()? {
-        [tag, arguments @ ..] if tag.is_atom("put_chars") => Some(arguments.to_vec()),
-        _ => None,
-    })?;
-    Some(Call {
-        via: "group-leader",
-        module: "io".to_owned(),
-        function: "put_chars".to_owned(),
-        arguments: Term::List(arguments, None),
-    })
+    let mut asked = requests.iter().filter_map(|request| match request.tuple()? {
+        [tag, arguments @ ..] => Some((tag.atom()?, arguments)).filter(|(name, _)| IO_REQUESTS.contains(name)),
+        [] => None,
+    });
+    let (function, first) = asked.next()?;
+    let arguments = match function {
+        "put_chars" => written_by(first, asked.filter(|(name, _)| *name == function).map(|(_, arguments)| arguments)),
+        _ => first.to_vec(),
+    };
+    let arguments = Term::List(arguments, None);
+    Some(Call { via: "group-leader", module: "io".to_owned(), function: function.to_owned(), arguments })
+}
+
+/// Requests of the I/O protocol that move characters.
+const IO_REQUESTS: &[&str] = &["put_chars", "get_until", "get_line", "get_chars", "get_password"];
+
+/// The arguments of one `put_chars` that stands for several; for the first, where others cannot be added to it.
+fn written_by<'a>(first: &[Term], others: impl Iterator<Item = &'a [Term]>) -> Vec<Term> {
+    let text_of = |arguments: &[Term]| printed(&Term::List(arguments.to_vec(), None));
+    let mut others = others.peekable();
+    let whole = others.peek().is_some().then(|| text_of(first)).flatten();
+    match whole {
+        Some(mut whole) => {
+            whole.extend(others.map_while(text_of));
+            vec![Term::Atom("unicode".into()), Term::Binary { bytes: whole.into_bytes().into(), bits: 8 }]
+        }
+        None => first.to_vec(),
+    }
 }
 
 /// Takes wrappers off a call until its function is no wrapper.

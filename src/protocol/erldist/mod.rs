@@ -6,7 +6,7 @@
 //!
 //! Flow: `framing` cuts a direction into frames, `handshake` reads those before the acknowledgement, `header` and
 //! `fragments` bring the others to terms, [`external`] reads these, `meaning` and `replies` tell what is asked and
-//! answered, `session` reports it; `ejabberdctl` puts administration commands together from these reports. Ticks are read and not reported.
+//! answered, `typed` what was typed at a remote shell, `session` reports it; `ejabberdctl` puts administration commands together from these reports. Ticks are read and not reported.
 
 mod atoms;
 mod control;
@@ -14,6 +14,7 @@ mod ejabberdctl;
 pub mod evaluated;
 pub mod event;
 pub mod external;
+mod flags;
 mod fragments;
 mod framing;
 mod handshake;
@@ -27,11 +28,15 @@ mod session;
 mod skip;
 mod tag;
 pub mod term;
+mod typed;
 
 pub use ejabberdctl::Ejabberdctl;
 pub use evaluated::evaluated_calls;
 pub use event::*;
+pub use flags::flag_names;
 pub use meaning::FUN;
+pub use printed::printed;
+pub use typed::{INPUT, typed_calls};
 
 use super::{Decoder, Opening, Probe};
 use framing::{Found, check_head, find_message};
@@ -59,8 +64,8 @@ fn probe_side(bytes: &[u8]) -> Option<Probe> {
 }
 
 fn probe_handshake(bytes: &[u8]) -> Probe {
-    let Some((length, body)) = bytes.split_first_chunk() else { return Probe::Unsure };
-    let length = usize::from(u16::from_be_bytes(*length));
+    let width = handshake::length_width(bytes);
+    let Some((length, body)) = handshake::split_length(bytes, width) else { return Probe::Unsure };
     // Alone a digest is too little to go by, and any byte can be a tag: what follows it will tell.
     if matches!((body.first(), length), (Some(b'r'), 21) | (Some(b'a'), 17)) {
         return if body.len() <= length { Probe::Unsure } else { Probe::No };

@@ -16,11 +16,16 @@ const RESERVED: &[&str] = &[
 impl Term {
     /// The term in Erlang syntax, cut after `max_chars` characters with `...`. The work is bounded by the limit too.
     pub fn to_text(&self, max_chars: usize) -> String {
+        self.to_text_within(max_chars).unwrap_or_else(|cut| cut)
+    }
+
+    /// The same; an error with the text as far as it goes where it had to be cut.
+    pub fn to_text_within(&self, max_chars: usize) -> Result<String, String> {
         let mut text = Limited { text: String::new(), left: max_chars };
-        if write!(text, "{self}").is_err() {
-            text.text.push_str("...");
+        match write!(text, "{self}") {
+            Ok(()) => Ok(text.text),
+            Err(_) => Err(text.text + "..."),
         }
-        text.text
     }
 }
 
@@ -32,6 +37,12 @@ struct Limited {
 
 impl Write for Limited {
     fn write_str(&mut self, piece: &str) -> fmt::Result {
+        // So many bytes are so many characters at most.
+        if piece.len() <= self.left && piece.is_ascii() {
+            self.text.push_str(piece);
+            self.left -= piece.len();
+            return Ok(());
+        }
         match piece.char_indices().nth(self.left) {
             Some((end, _)) => {
                 self.text.push_str(piece.get(..end).unwrap_or_default());
@@ -119,9 +130,10 @@ fn write_byte_list(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
         write_numbers(f, bytes)?;
         return f.write_char(']');
     }
-    f.write_char('"')?;
-    bytes.iter().try_for_each(|byte| write_escaped(f, char::from(*byte), '"'))?;
-    f.write_char('"')
+    match std::str::from_utf8(bytes) {
+        Ok(text) if text.is_ascii() => write_quoted(f, text, '"'),
+        _ => write_quoted_characters(f, bytes.iter().map(|byte| char::from(*byte)), '"'),
+    }
 }
 
 fn write_binary(f: &mut fmt::Formatter<'_>, bytes: &[u8], bits: u8) -> fmt::Result {
@@ -129,13 +141,13 @@ fn write_binary(f: &mut fmt::Formatter<'_>, bytes: &[u8], bits: u8) -> fmt::Resu
     match std::str::from_utf8(bytes) {
         _ if bytes.is_empty() => {}
         Ok(text) if bits == 8 && text.chars().all(is_printable) => {
-            write_quoted(f, text.chars(), '"')?;
+            write_quoted(f, text, '"')?;
             if !text.is_ascii() {
                 f.write_str("/utf8")?;
             }
         }
         Err(_) if bits == 8 && bytes.iter().all(|byte| is_printable(char::from(*byte))) => {
-            write_quoted(f, bytes.iter().map(|byte| char::from(*byte)), '"')?;
+            write_quoted_characters(f, bytes.iter().map(|byte| char::from(*byte)), '"')?;
         }
         _ if bits == 8 => write_numbers(f, bytes)?,
         _ => write_bits(f, bytes, bits)?,
@@ -154,12 +166,24 @@ fn write_bits(f: &mut fmt::Formatter<'_>, bytes: &[u8], bits: u8) -> fmt::Result
     write!(f, "{value}:{bits}")
 }
 
+/// Bytes as numbers, a few dozen at a time: binaries are long.
 fn write_numbers(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
-    for (at, byte) in bytes.iter().enumerate() {
-        if at > 0 {
-            f.write_char(',')?;
+    const AT_A_TIME: usize = 64;
+
+    let mut piece = String::with_capacity(AT_A_TIME * 4);
+    for (number, bytes) in bytes.chunks(AT_A_TIME).enumerate() {
+        piece.clear();
+        for (at, byte) in bytes.iter().enumerate() {
+            if number + at > 0 {
+                piece.push(',');
+            }
+            let [hundreds, tens] = [byte / 100, byte / 10 % 10];
+            for digit in [hundreds, tens].into_iter().skip_while(|digit| *digit == 0) {
+                piece.push(char::from(b'0' + digit));
+            }
+            piece.push(char::from(b'0' + byte % 10));
         }
-        write!(f, "{byte}")?;
+        f.write_str(&piece)?;
     }
     Ok(())
 }
@@ -178,7 +202,7 @@ fn write_map(f: &mut fmt::Formatter<'_>, pairs: &[(Term, Term)]) -> fmt::Result 
 }
 
 fn write_atom(f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
-    if is_bare_atom(name) { f.write_str(name) } else { write_quoted(f, name.chars(), '\'') }
+    if is_bare_atom(name) { f.write_str(name) } else { write_quoted(f, name, '\'') }
 }
 
 /// Only Latin-1 letters go without quotes.
@@ -190,12 +214,32 @@ fn is_bare_atom(name: &str) -> bool {
     characters.next().is_some_and(lower) && characters.all(inner) && !RESERVED.contains(&name)
 }
 
-fn write_quoted(f: &mut fmt::Formatter<'_>, characters: impl Iterator<Item = char>, quote: char) -> fmt::Result {
+/// Text in quotes. What needs no escape goes out in one piece up to the next that does.
+fn write_quoted(f: &mut fmt::Formatter<'_>, text: &str, quote: char) -> fmt::Result {
     f.write_char(quote)?;
-    for character in characters {
+    let mut rest = text;
+    while let Some((at, character)) = rest.char_indices().find(|(_, character)| is_escaped(*character, quote)) {
+        f.write_str(rest.get(..at).unwrap_or_default())?;
         write_escaped(f, character, quote)?;
+        rest = rest.get(at + character.len_utf8()..).unwrap_or_default();
     }
+    f.write_str(rest)?;
     f.write_char(quote)
+}
+
+fn write_quoted_characters(
+    f: &mut fmt::Formatter<'_>,
+    mut characters: impl Iterator<Item = char>,
+    quote: char,
+) -> fmt::Result {
+    f.write_char(quote)?;
+    characters.try_for_each(|character| write_escaped(f, character, quote))?;
+    f.write_char(quote)
+}
+
+/// Whether a character is written otherwise than by itself.
+fn is_escaped(character: char, quote: char) -> bool {
+    character == '\\' || character == quote || character.is_control()
 }
 
 fn write_escaped(f: &mut fmt::Formatter<'_>, character: char, quote: char) -> fmt::Result {

@@ -15,19 +15,23 @@ const KEPT_BYTES: usize = 4096;
 /// See [`KEPT_BYTES`].
 const KEPT_TERMS: usize = 256;
 
-/// What makes a reference unique.
+/// What makes a reference unique; or a process, for old protocols answer to that.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Key {
     node: Box<str>,
     creation: u32,
     ids: Vec<u32>,
+    is_process: bool,
 }
 
 impl Key {
     fn of(term: &Term) -> Option<Self> {
         match term {
             Term::Reference { node, creation, ids } => {
-                Some(Self { node: node.clone(), creation: *creation, ids: ids.clone() })
+                Some(Self { node: node.clone(), creation: *creation, ids: ids.clone(), is_process: false })
+            }
+            Term::Pid { node, id, serial, creation } => {
+                Some(Self { node: node.clone(), creation: *creation, ids: vec![*id, *serial], is_process: true })
             }
             _ => None,
         }
@@ -125,12 +129,17 @@ impl Replies {
 
     /// A message `{Tag, Value}` to a caller.
     fn sent(&mut self, control: &Term, message: &Term) -> Option<Reply> {
-        let (tag, value) = match message.tuple()? {
-            [tag, value] => (tag, value),
-            [kind, tag, value] if kind.is_atom("io_reply") => (tag, value),
+        let (reference, value) = match message.tuple()? {
+            // To who asks by its pid: what is no node of OTP, and whoever asks the code server.
+            [tag, value] if tag.is_atom("rex") || tag.is_atom("code_server") => {
+                let call = control::receiver(control).and_then(|caller| self.take(caller));
+                return Some(Reply { call, value: value.clone() });
+            }
+            [tag, value] => (reference_in(tag)?, value),
+            [kind, tag @ Term::Pid { .. }, value] if kind.is_atom("io_reply") => (tag, value),
+            [kind, tag, value] if kind.is_atom("io_reply") => (reference_in(tag)?, value),
             _ => return None,
         };
-        let reference = reference_in(tag)?;
         let call = self.take(reference);
         // Where the call was not captured: a caller made the reference that it is answered with.
         let own = || control::receiver(control).and_then(Term::node).is_some_and(|node| reference.node() == Some(node));

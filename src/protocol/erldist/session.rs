@@ -1,15 +1,17 @@
 //! One connection between two nodes: both directions' frames in, events out.
 
 use super::control;
-use super::event::{DistEvent, HandshakeOutcome, Message};
+use super::event::{Call, DistEvent, HandshakeOutcome, Message, Reply};
 use super::external::{CachedAtom, TermReader, VERSION_MAGIC};
 use super::fragments::{self, Assembly, Fragments, Taken};
 use super::framing::{Answer, Frame, Framing, PASS_THROUGH};
 use super::handshake::{self, Progress};
 use super::header::{AtomCache, FIRST_FRAGMENT, NEXT_FRAGMENT, NORMAL_HEADER, apply_refs};
 use super::meaning;
+use super::printed::printed;
 use super::replies::Replies;
 use super::term::Term;
+use super::typed;
 use crate::evidence::{Direction, FlowInfo, Seen, Stamp};
 use crate::protocol::{Chunk, Decoder, End, Event, Gap, Next, Sink};
 use std::sync::Arc;
@@ -68,6 +70,8 @@ struct Side {
     name: Option<String>,
     cache: AtomCache,
     fragments: Fragments,
+    /// What was last typed here at a shell of the other node, until that asks for more.
+    typed: Option<Call>,
     /// Room for the atoms of the message at hand, kept from one to the next.
     atoms: Vec<CachedAtom>,
 }
@@ -204,6 +208,7 @@ impl Connection {
 
     /// Reads the control message and the payload, and reports them.
     fn terms(&mut self, mut reader: TermReader<'_>, layout: Layout, whole: bool, first: Stamp, scene: &mut Scene<'_>) {
+        let size = reader.rest().len();
         let control = layout.read(&mut reader);
         let Some(Term::Tuple(elements)) = &control else {
             scene.sink.skipped("erldist.control", scene.now);
@@ -233,11 +238,15 @@ impl Connection {
             call
         });
         let reply = self.replies.reply_of(operation, &control, payload.as_ref());
+        let call = call.or_else(|| typed::input(reply.as_ref()?));
+        let printed = call.as_ref().and_then(|call| self.at_shell(call, scene.direction));
+        let reply = reply.or(printed);
         let message = Message {
             node: self.sides[scene.direction.index()].name.clone(),
             peer: self.sides[scene.direction.reversed().index()].name.clone(),
             initiator: self.handshake.initiator().unwrap_or(Direction::FromOrig),
             operation,
+            size,
             control,
             payload,
             call,
@@ -245,6 +254,24 @@ impl Connection {
         };
         let seen = Seen { flow: scene.flow, direction: scene.direction, first, last: scene.now };
         scene.sink.event(&seen, Event::ErlDist(DistEvent::Message(Box::new(message))));
+    }
+
+    /// Keeps what is typed at a remote shell; what the shell prints is the answer to that, until it asks for more.
+    fn at_shell(&mut self, call: &Call, direction: Direction) -> Option<Reply> {
+        if call.function == typed::INPUT {
+            self.sides[direction.index()].typed = Some(call.clone());
+            return None;
+        }
+        if call.via != "group-leader" {
+            return None;
+        }
+        let typed = &mut self.sides[direction.reversed().index()].typed;
+        if call.function != "put_chars" {
+            *typed = None;
+        }
+        let typed = typed.clone()?;
+        let text = printed(&call.arguments)?;
+        Some(Reply { call: Some(typed), value: Term::String(text.into_bytes().into()) })
     }
 
     /// Where the handshake was not captured, the identifiers in control messages tell who is on which side.

@@ -5,6 +5,7 @@
 use super::coding::Kept;
 use super::decoded::Decoded;
 use super::event::HttpMessage;
+use super::range::Part;
 use crate::protocol::content::{FileSpool, Intake};
 use memchr::memchr;
 
@@ -54,6 +55,7 @@ pub(super) struct Body {
     intake: Intake,
     decoded: Option<Decoded>,
     kept: Kept,
+    part: Part,
     missing: bool,
 }
 
@@ -68,8 +70,17 @@ impl Body {
             intake: Intake::new(spool),
             decoded: Decoded::new(coding, spool),
             kept,
+            part: Part::None,
             missing: false,
         }
+    }
+
+    /// It is the body of a response with this status and Content-Range.
+    pub(super) fn answers(mut self, status: u16, content_range: Option<&str>) -> Self {
+        if self.decoded.is_none() {
+            self.part = Part::of_response(status, content_range);
+        }
+        self
     }
 
     /// `true` if the end of the connection is the end of the body.
@@ -99,6 +110,7 @@ impl Body {
     /// Passes over bytes that were not captured. `Broken` if the end of the body may lie among them.
     pub(super) fn skip(&mut self, bytes: u64) -> Progress {
         self.missing = true;
+        self.part = Part::None;
         self.kept.skip();
         match (self.framing, self.chunk) {
             (Framing::UntilClose, _) => Progress::More,
@@ -120,7 +132,9 @@ impl Body {
         let (body, cut, failed) = self.kept.finish();
         message.body = body;
         message.body_cut = cut;
-        let transferred = self.intake.finish();
+        let is_whole = ended && !message.headers.iter().any(|(name, _)| name == "content-range");
+        let (transferred, part) = self.part.finish(self.intake, is_whole);
+        message.part = part;
         message.body_bytes = transferred.bytes;
         message.body_sha256 = transferred.sha256;
         let decoded = self.decoded.filter(|_| !self.missing).and_then(|decoded| decoded.finish(ended));
@@ -135,6 +149,7 @@ impl Body {
             decoded.push(data);
         }
         self.kept.take(data);
+        self.part.push(data);
     }
 
     fn chunks<'a>(&mut self, mut data: &'a [u8]) -> (Progress, &'a [u8]) {

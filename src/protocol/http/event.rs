@@ -1,7 +1,7 @@
 //! What the HTTP decoder reports.
 
 use crate::evidence::Stamp;
-use crate::protocol::content::FileContent;
+use crate::protocol::content::{Beginning, FileContent};
 
 /// HTTP/1 exchanges.
 #[derive(Debug, Clone)]
@@ -28,14 +28,47 @@ pub struct HttpMessage {
     pub content: FileContent,
     /// The body's end was seen and nothing of it is missing.
     pub complete: bool,
+    /// What joins the file with further bytes of it in other responses. There for responses in no coding.
+    pub part: Option<Box<FilePart>>,
     /// Where it begins and ends.
     pub frames: (Stamp, Stamp),
+}
+
+/// A part of a file in a response: it broke off, or was asked for in parts (RFC 9110, 14).
+#[derive(Debug, Clone)]
+pub enum FilePart {
+    /// From the first byte on.
+    Beginning(Beginning),
+    /// From further on.
+    Rest {
+        /// Where in the file.
+        start: u64,
+        /// Length of the whole file, as far as it was told.
+        total: Option<u64>,
+        /// The bytes.
+        bytes: Vec<u8>,
+    },
+}
+
+impl FilePart {
+    /// Bytes that it keeps in memory, more or less.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Beginning(_) => 64 << 10,
+            Self::Rest { bytes, .. } => bytes.len(),
+        }
+    }
 }
 
 impl HttpMessage {
     /// Value of the first field of this (lower-case) name.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Content-Range: the first byte in the file, and the length of the file, if that was told.
+    pub fn range(&self) -> Option<(u64, Option<u64>)> {
+        self.header("content-range").and_then(super::range::read)
     }
 }
 

@@ -10,6 +10,7 @@ mod decoded;
 pub mod event;
 mod exchange;
 mod head;
+mod range;
 mod session;
 mod tunnel;
 

@@ -262,10 +262,14 @@ impl HttpDecoder {
             Start::Response { status } => self.answer(*status, &head, here),
         };
         let coding = head.coding().map(str::to_owned);
+        let range = head.value("content-range").map(str::to_owned);
         let message = HttpMessage { headers: head.fields, frames: (first, here.stamp), ..HttpMessage::default() };
         let coding = coding.as_deref();
         let kept = Kept::new(coding, self.exchanges.room());
-        let body = Body::new(framing, kept, coding, here.sink.spool());
+        let mut body = Body::new(framing, kept, coding, here.sink.spool());
+        if let Start::Response { status } = head.start {
+            body = body.answers(status, range.as_deref());
+        }
         self.side(here.direction).state = State::Body(Box::new((body, message)));
         if matches!(framing, Framing::Empty | Framing::Length(0)) {
             self.progress(Progress::Done, here);

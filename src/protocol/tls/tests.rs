@@ -1,7 +1,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // tests
 
 use super::*;
+use crate::evidence::Direction;
 use crate::evidence::Transport;
+use crate::protocol::Event;
 use crate::protocol::testing::{Noted, Step, flow, in_pieces, orig, play, resp};
 use proptest::prelude::*;
 

@@ -3,7 +3,7 @@
 pub use super::sharing_event::*;
 
 use crate::evidence::Stamp;
-use crate::protocol::content::FileContent;
+use crate::protocol::content::{Beginning, FileContent};
 use std::net::SocketAddr;
 
 /// Streams, logins, transfers.
@@ -390,6 +390,8 @@ pub struct FileOffer {
     pub name: Option<String>,
     /// Size as offered, in bytes.
     pub size: Option<u64>,
+    /// Hash as offered: its algorithm, a colon, hexadecimal digits.
+    pub hash: Option<String>,
 }
 
 /// In-band bytes over one connection.
@@ -407,6 +409,31 @@ pub struct IbbTransfer {
     pub complete: bool,
     /// Blocks missing from the sequence, as far as it shows.
     pub missing_blocks: u64,
+    /// What joins it with what crossed another connection.
+    pub part: Option<Box<IbbPart>>,
+}
+
+/// A part of an in-band bytestream that goes on over another connection, where a stream was resumed (XEP-0198).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IbbPart {
+    /// From the opening on, without a hole.
+    Beginning {
+        /// The bytes.
+        beginning: Beginning,
+        /// Number of the block that would have come next.
+        next: u16,
+    },
+    /// From amid the sequence on, without a hole.
+    Rest {
+        /// Number of the first block.
+        first: u16,
+        /// The blocks, one after the other.
+        bytes: Vec<u8>,
+        /// Where each block ends in `bytes`.
+        ends: Vec<usize>,
+        /// It was closed.
+        closed: bool,
+    },
 }
 
 /// What a stanza says on a session between two clients.

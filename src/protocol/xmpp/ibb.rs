@@ -1,13 +1,15 @@
 //! In-band bytestreams (XEP-0047) as they cross one connection.
 
-use super::IbbTransfer;
+use super::{IbbPart, IbbTransfer, jid};
 use crate::evidence::{Direction, Seen, Stamp};
-use crate::protocol::content::{FileSpool, Intake};
+use crate::protocol::content::{FileContent, FileSpool, Intake};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 /// Sessions followed at a time on one connection; clients use one or two. The oldest gives way.
 const MAX_SESSIONS: usize = 64;
+/// Bytes kept on one connection of sessions that were opened on another.
+const MAX_REST: usize = 4 << 20;
 
 /// Who speaks to whom in a stanza, in which session, and where that was seen.
 #[derive(Debug, Clone, Copy)]
@@ -41,22 +43,43 @@ pub(super) struct Told {
 #[derive(Debug)]
 struct Flow {
     intake: Intake,
+    first: u16,
     next: u16,
+    /// Blocks missing before the first one that was seen, and behind it.
+    missing_before: u64,
     missing: u64,
     started: bool,
+    rest: Option<Rest>,
+}
+
+/// Blocks of a session that was opened on another connection.
+#[derive(Debug, Default)]
+struct Rest {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
 }
 
 impl Flow {
     fn new(spool: Option<&FileSpool>) -> Self {
-        Self { intake: Intake::new(spool), next: 0, missing: 0, started: false }
+        Self {
+            intake: Intake::new(spool),
+            first: 0,
+            next: 0,
+            missing_before: 0,
+            missing: 0,
+            started: false,
+            rest: None,
+        }
     }
 
-    /// Takes a block, unless it came before.
-    fn take(&mut self, seq: u16, block: &[u8]) {
+    /// Takes a block, unless it came before. `room` is what may be kept of those behind the beginning.
+    fn take(&mut self, seq: u16, block: &[u8], opened: bool, room: &mut usize) {
         if !self.started {
             self.started = true;
+            self.first = seq;
             // Without the opening the first block seen may be any; the numbers began at 0.
-            self.missing += u64::from(seq);
+            self.missing_before = u64::from(seq);
+            self.rest = (!opened && seq > 0).then(Rest::default);
         } else {
             // Half of the number space lies ahead, half behind: what is behind was sent again after a resumption.
             let ahead = seq.wrapping_sub(self.next);
@@ -67,6 +90,38 @@ impl Flow {
         }
         self.next = seq.wrapping_add(1);
         self.intake.push(block);
+        self.keep(block, room);
+    }
+
+    fn keep(&mut self, block: &[u8], room: &mut usize) {
+        let Some(rest) = &mut self.rest else { return };
+        match room.checked_sub(block.len()) {
+            Some(left) if self.missing == 0 => {
+                *room = left;
+                rest.bytes.extend_from_slice(block);
+                rest.ends.push(rest.bytes.len());
+            }
+            _ => {
+                *room += rest.bytes.len();
+                self.rest = None;
+            }
+        }
+    }
+
+    /// What came, whether all of it did, and what joins it with what came elsewhere.
+    fn finish(self, opened: bool, closed: bool) -> (FileContent, bool, Option<Box<IbbPart>>) {
+        let is_whole = self.missing_before + self.missing == 0;
+        match self.rest {
+            Some(Rest { bytes, ends }) => {
+                let rest = IbbPart::Rest { first: self.first, bytes, ends, closed };
+                (self.intake.finish(), false, Some(Box::new(rest)))
+            }
+            None if opened && is_whole && self.started && !closed => {
+                let (content, beginning) = self.intake.finish_part();
+                (content, false, Some(Box::new(IbbPart::Beginning { beginning, next: self.next })))
+            }
+            None => (self.intake.finish(), opened && closed && is_whole, None),
+        }
     }
 }
 
@@ -105,14 +160,9 @@ impl Session {
         let [there, back] = self.flows;
         let (a, b) = (self.a.map(String::from), self.b.map(String::from));
         let mut tell = |flow: Flow, direction, from, to| {
-            let transfer = IbbTransfer {
-                sid: self.sid.to_string(),
-                from,
-                to,
-                complete: self.opened && closed && flow.missing == 0,
-                missing_blocks: flow.missing,
-                content: flow.intake.finish(),
-            };
+            let missing_blocks = flow.missing_before + flow.missing;
+            let (content, complete, part) = flow.finish(self.opened, closed);
+            let transfer = IbbTransfer { sid: self.sid.to_string(), from, to, content, complete, missing_blocks, part };
             out.push(Told { transfer, direction, first: self.first, last: self.last });
         };
         if there.started || !back.started {
@@ -124,20 +174,26 @@ impl Session {
     }
 }
 
-/// The sender may be unknown on one of the two (no binding was seen): then the other side and the id must do.
+/// A party may be unknown (no binding was seen), or by its bare JID only (of a resumed session): then the other party
+/// and the id must do.
 fn same(known: &Option<Box<str>>, given: Option<&str>) -> bool {
-    match (known, given) {
-        (Some(known), Some(given)) => **known == *given,
-        _ => true,
-    }
+    known.as_deref().zip(given).is_none_or(|(known, given)| jid::agree(known, given))
 }
 
 /// All sessions of a connection, oldest first.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Sessions {
     open: Vec<Session>,
     /// Space for decoded blocks.
     block: Vec<u8>,
+    /// What may still be kept of sessions that were opened elsewhere.
+    room: usize,
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Self { open: Vec::new(), block: Vec::new(), room: MAX_REST }
+    }
 }
 
 /// How a block was taken.
@@ -171,12 +227,11 @@ impl Sessions {
         let taken = decode(text, &mut self.block);
         let Some(session) = self.open.get_mut(index) else { return Taken::Yes };
         session.last = route.seen.last;
-        if session.a.is_none() || session.b.is_none() {
-            session.learn(route, side);
-        }
+        session.learn(route, side);
+        let opened = session.opened;
         let Some(flow) = session.flows.get_mut(side) else { return Taken::Yes };
         if taken == Taken::Yes {
-            flow.take(seq, &self.block);
+            flow.take(seq, &self.block, opened, &mut self.room);
         } else {
             flow.started = true;
         }
@@ -233,14 +288,13 @@ impl Session {
         self.flows.iter().any(|flow| flow.started)
     }
 
-    /// Keeps who the two are, once that is known.
+    /// Keeps who the two are, once that is known, and their full JIDs.
     fn learn(&mut self, route: Route<'_>, side: usize) {
         let (a, b) = if side == 0 { (route.from, route.to) } else { (route.to, route.from) };
-        if self.a.is_none() {
-            self.a = a.map(Into::into);
-        }
-        if self.b.is_none() {
-            self.b = b.map(Into::into);
+        for (known, told) in [(&mut self.a, a), (&mut self.b, b)] {
+            if told.is_some_and(|told| known.as_deref().is_none_or(|known| known.len() < told.len())) {
+                *known = told.map(Into::into);
+            }
         }
     }
 }

@@ -3,6 +3,9 @@
 use super::element::{each_event, push_text, split_name, value_of};
 use super::names::normalized;
 use super::{Candidate, FileOffer, SharingEvent, Transport, XmppEvent};
+use crate::protocol::content::hex;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use quick_xml::events::{BytesStart, Event};
 use std::borrow::Cow;
 
@@ -21,6 +24,7 @@ pub(super) fn read_si(xml: &str, from: Option<&str>, to: Option<&str>) -> Option
         to: to.map(str::to_owned),
         name: None,
         size: None,
+        hash: None,
     };
     let mut found = false;
     each_event(xml, |event| {
@@ -31,11 +35,30 @@ pub(super) fn read_si(xml: &str, from: Option<&str>, to: Option<&str>) -> Option
                 found = true;
                 offer.name = attribute(&tag, "name");
                 offer.size = attribute(&tag, "size").and_then(|size| size.trim().parse().ok());
+                let hash = attribute(&tag, "hash").filter(|hash| is_hash(hash));
+                offer.hash = hash.map(|hash| format!("md5:{}", hash.to_ascii_lowercase()));
             }
             _ => {}
         }
     });
     found.then_some(offer)
+}
+
+/// Hexadecimal digits of a digest.
+fn is_hash(text: &str) -> bool {
+    (8..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// A hash as XEP-0300 has it, in Base64; older clients wrote hexadecimal digits.
+fn hash(algorithm: &str, text: &str) -> Option<String> {
+    let algorithm = algorithm.to_ascii_lowercase();
+    let is_name = algorithm.len() <= 16 && algorithm.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let digits = match STANDARD.decode(text.trim()) {
+        _ if is_hash(text.trim()) => text.trim().to_ascii_lowercase(),
+        Ok(digest) if (4..=64).contains(&digest.len()) => hex(&digest),
+        _ => return None,
+    };
+    is_name.then(|| format!("{algorithm}:{digits}"))
 }
 
 /// What a `<jingle/>` element tells: an offer for each file and for each change of transport, and every transport with
@@ -61,6 +84,7 @@ pub(super) fn read_jingle(xml: &str, from: Option<&str>, to: Option<&str>, tell:
                 to: to.clone(),
                 name: content.name,
                 size: content.size,
+                hash: content.hash,
             }));
         }
         if !transport.kind.is_empty() {
@@ -82,6 +106,7 @@ struct Content {
     transport: Transport,
     name: Option<String>,
     size: Option<u64>,
+    hash: Option<String>,
 }
 
 #[derive(Default)]
@@ -90,6 +115,8 @@ struct Jingle {
     action: String,
     content: Option<Content>,
     in_file: bool,
+    /// Algorithm of the hash that is being read.
+    algorithm: Option<String>,
     /// Text of the element in `<file/>` that is being read.
     text: Option<String>,
     contents: Vec<Content>,
@@ -130,6 +157,10 @@ impl Jingle {
             }
             ("file", Some(content)) => self.in_file = content.application.is_some(),
             ("name" | "size", Some(_)) if self.in_file => self.text = Some(String::new()),
+            ("hash", Some(content)) if self.in_file && content.hash.is_none() => {
+                self.algorithm = attribute(tag, "algo");
+                self.text = Some(String::new());
+            }
             _ => {}
         }
     }
@@ -139,6 +170,11 @@ impl Jingle {
             ("name", Some(content)) => content.name = self.text.take().or(content.name.take()),
             ("size", Some(content)) => {
                 content.size = self.text.take().and_then(|size| size.trim().parse().ok()).or(content.size);
+            }
+            ("hash", Some(content)) => {
+                if let (Some(algorithm), Some(text)) = (self.algorithm.take(), self.text.take()) {
+                    content.hash = hash(&algorithm, &text);
+                }
             }
             ("file", _) => self.in_file = false,
             ("content", _) => {

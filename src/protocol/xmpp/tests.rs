@@ -454,6 +454,7 @@ fn in_band_bytes_are_put_together() {
         content: FileContent::of(bytes, None),
         complete,
         missing_blocks,
+        part: None,
     };
     let (a, b) = ("a@x.test/1", "b@x.test/2");
     assert_eq!(
@@ -463,7 +464,15 @@ fn in_band_bytes_are_put_together() {
             transfer(b, a, b"answer", true, 0),
             transfer(a, b, b"", true, 0),
             transfer(a, b, b"abef", false, 1),
-            transfer(a, b, b"yz", false, 65_535),
+            IbbTransfer {
+                part: Some(Box::new(IbbPart::Rest {
+                    first: 65_535,
+                    bytes: b"yz".to_vec(),
+                    ends: vec![1, 2],
+                    closed: false,
+                })),
+                ..transfer(a, b, b"yz", false, 65_535)
+            },
         ]
     );
 }

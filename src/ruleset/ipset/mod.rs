@@ -16,6 +16,7 @@ mod kinds;
 mod line;
 pub mod members;
 mod names;
+mod open;
 mod print;
 mod script;
 mod value;

@@ -6,6 +6,7 @@
 use super::create::{check_name, create};
 use super::entry::entry;
 use super::line::{Line, Word};
+use super::open::Open;
 use super::{Dimension, Entry, IpSet, Storage, Value, members};
 use crate::ruleset::error::{Place, RuleError};
 use crate::ruleset::model::Note;
@@ -66,91 +67,6 @@ struct Script<'a> {
     notes: &'a mut Vec<Note>,
 }
 
-/// A set while its entries come and go.
-struct Open {
-    set: IpSet,
-    /// Deleted entries leave a gap.
-    entries: Vec<Option<Entry>>,
-    places: HashMap<Vec<Value>, usize, RandomState>,
-    /// Entries are single members.
-    spread: bool,
-}
-
-impl Open {
-    fn new(mut set: IpSet) -> Self {
-        let entries: Vec<_> = set.entries.drain(..).map(Some).collect();
-        let places = entries.iter().flatten().enumerate().map(|(at, entry)| (entry.values.clone(), at)).collect();
-        Self { set, entries, places, spread: false }
-    }
-
-    fn close(self) -> IpSet {
-        IpSet { entries: self.entries.into_iter().flatten().collect(), ..self.set }
-    }
-
-    fn push(&mut self, entry: Entry) {
-        self.places.insert(entry.values.clone(), self.entries.len());
-        self.entries.push(Some(entry));
-    }
-
-    /// Empties the set, and gives what was in it. Memory goes with it, so that emptying costs what filling did.
-    fn flush(&mut self) -> Vec<Option<Entry>> {
-        self.places = HashMap::default();
-        std::mem::take(&mut self.entries)
-    }
-
-    /// Adds an entry; `false` if it was there and is now replaced.
-    fn add(&mut self, entry: Entry) -> bool {
-        let mut is_new = true;
-        let mut put = |open: &mut Self, entry: Entry| match open.places.get(&entry.values) {
-            Some(at) => {
-                is_new = false;
-                if let Some(slot) = open.entries.get_mut(*at) {
-                    *slot = Some(entry);
-                }
-            }
-            None => open.push(entry),
-        };
-        if self.spread {
-            for values in all_members(&self.set, &entry) {
-                put(self, Entry { values, ..entry.clone() });
-            }
-        } else {
-            put(self, entry);
-        }
-        is_new
-    }
-
-    /// Turns entries into single members.
-    fn spread_out(&mut self) {
-        if std::mem::replace(&mut self.spread, true) {
-            return;
-        }
-        let before = std::mem::take(&mut self.entries);
-        self.places.clear();
-        for entry in before.into_iter().flatten() {
-            self.add(entry);
-        }
-    }
-
-    fn remove(&mut self, values: &[Value]) -> bool {
-        let Some(at) = self.places.remove(values) else { return false };
-        self.entries.get_mut(at).is_some_and(|slot| slot.take().is_some())
-    }
-
-    /// Deletes the members of an entry; `false` if one was not there.
-    fn delete(&mut self, entry: &Entry) -> bool {
-        if self.remove(&entry.values) {
-            return true;
-        }
-        self.spread_out();
-        let mut all = true;
-        for values in all_members(&self.set, entry) {
-            all &= self.remove(&values);
-        }
-        all
-    }
-}
-
 /// The set that an entry of a list names.
 fn listed(values: &[Value]) -> Option<&str> {
     match values.first()? {
@@ -166,15 +82,6 @@ fn release(users: &mut HashMap<String, usize, RandomState>, name: &str) {
             users.remove(name);
         }
     }
-}
-
-fn all_members(set: &IpSet, entry: &Entry) -> Vec<Vec<Value>> {
-    let mut found = Vec::new();
-    members::each(set, entry, &mut |values| {
-        found.push(values.to_vec());
-        true
-    });
-    found
 }
 
 impl Script<'_> {

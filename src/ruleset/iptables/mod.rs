@@ -9,6 +9,7 @@
 //! | `options`, `extension` | what an extension's options are, and which extensions there are |
 //! | `matches`, `targets` | each extension: its options into parameters, and parameters printed |
 //! | `tables` | commands carried out on chains |
+//! | `building`, `built_in` | tables while they are read, and the chains that the kernel's have |
 //! | `print` | rules and tables as `iptables-save` 1.8.9 prints them |
 //!
 //! Options, limits and user-space arithmetic are those of iptables 1.8.9. Where its two backends print a rule
@@ -16,6 +17,8 @@
 
 mod address;
 mod bounds;
+mod building;
+mod built_in;
 mod cycles;
 mod dscp;
 mod extension;

@@ -1,8 +1,8 @@
 //! Rules and tables as `iptables-save` 1.8.9 prints them.
 
+use super::built_in;
 use super::line::Jump;
 use super::quoting::push_word;
-use super::tables;
 use super::words::Word;
 use super::{address, matches, names, targets};
 use crate::ruleset::model::{Family, Policy, Table, Verdict};
@@ -41,7 +41,7 @@ pub fn print_save(tables: &[Table], counters: Option<&dyn Counters>) -> String {
 /// Built-in chains are all printed, also those that were not declared.
 fn print_chains(out: &mut String, table: &Table, index: usize, counters: Option<&dyn Counters>) {
     let own = |name: &str| table.chains.iter().enumerate().find(|(_, chain)| &*chain.name == name);
-    for name in tables::builtin_chains(&table.name) {
+    for name in built_in::builtin_chains(&table.name) {
         let (policy, (packets, bytes)) = match own(name) {
             Some((at, chain)) => (
                 chain.base.as_ref().map_or(Policy::Accept, |base| base.policy),

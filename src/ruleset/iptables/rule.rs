@@ -178,7 +178,7 @@ fn build_target(jump: &Jump, site: &Site<'_>, env: &Env<'_>) -> Result<Target, R
         check(extension, &options, site)?;
         return (extension.build)(&options);
     }
-    if super::tables::is_builtin(site.table, &name.text) {
+    if super::built_in::is_builtin(site.table, &name.text) {
         let message = format!("a rule cannot lead into the built-in chain {}", name.text);
         return Err(name.fault(site.file, message));
     }
@@ -211,7 +211,7 @@ fn check<T>(extension: &Extension<T>, options: &Options<'_>, site: &Site<'_>) ->
         let message = format!("is possible in table {tables} only, this is {}", site.table);
         return Err(options.fault(options.at, message));
     }
-    let elsewhere = super::tables::is_builtin(site.table, site.chain) && !extension.chains.contains(&site.chain);
+    let elsewhere = super::built_in::is_builtin(site.table, site.chain) && !extension.chains.contains(&site.chain);
     if !extension.chains.is_empty() && elsewhere {
         let message = format!("is possible in {} only, this is {}", extension.chains.join(" or "), site.chain);
         return Err(options.fault(options.at, message));

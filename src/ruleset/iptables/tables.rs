@@ -1,85 +1,18 @@
 //! Chains and what commands do to them.
 
 use super::bounds::{MAX_BYTES, MAX_PASSED, MAX_RULES};
+use super::building::{Building, Growing};
+use super::built_in::{is_builtin, table_names};
 use super::extension;
 use super::line::{Command, Line, Spec};
 use super::rule::{self, Site};
 use super::words::Word;
 use super::{Context, Parsed, values};
-use crate::ruleset::error::{Place, RuleError};
-use crate::ruleset::model::{
-    Base, Body, Chain, ChainId, ChainKind, Engine, Family, Hook, Note, Policy, Rule, Table, priority,
-};
+use crate::ruleset::error::RuleError;
+use crate::ruleset::model::{Body, ChainId, Family, Note, Policy, Rule};
 use crate::ruleset::xt::Target;
 use std::collections::HashMap;
 use std::sync::Arc;
-
-/// Name, hook and priority of a built-in chain.
-type BuiltIn = (&'static str, Hook, i32);
-
-/// Built-in chains of the kernel's tables, in the order of listing.
-const BUILTIN: &[(&str, &[BuiltIn])] = &[
-    (
-        "filter",
-        &[
-            ("INPUT", Hook::Input, priority::FILTER),
-            ("FORWARD", Hook::Forward, priority::FILTER),
-            ("OUTPUT", Hook::Output, priority::FILTER),
-        ],
-    ),
-    (
-        "nat",
-        &[
-            ("PREROUTING", Hook::Prerouting, priority::NAT_DST),
-            ("INPUT", Hook::Input, priority::NAT_SRC),
-            ("OUTPUT", Hook::Output, priority::NAT_DST),
-            ("POSTROUTING", Hook::Postrouting, priority::NAT_SRC),
-        ],
-    ),
-    (
-        "mangle",
-        &[
-            ("PREROUTING", Hook::Prerouting, priority::MANGLE),
-            ("INPUT", Hook::Input, priority::MANGLE),
-            ("FORWARD", Hook::Forward, priority::MANGLE),
-            ("OUTPUT", Hook::Output, priority::MANGLE),
-            ("POSTROUTING", Hook::Postrouting, priority::MANGLE),
-        ],
-    ),
-    ("raw", &[("PREROUTING", Hook::Prerouting, priority::RAW), ("OUTPUT", Hook::Output, priority::RAW)]),
-    (
-        "security",
-        &[
-            ("INPUT", Hook::Input, priority::SECURITY),
-            ("FORWARD", Hook::Forward, priority::SECURITY),
-            ("OUTPUT", Hook::Output, priority::SECURITY),
-        ],
-    ),
-];
-
-/// Names of a table's built-in chains in the order of listing.
-pub(super) fn builtin_chains(table: &str) -> impl Iterator<Item = &'static str> {
-    hooks(table).iter().map(|&(name, _, _)| name)
-}
-
-/// Whether a chain is built in.
-pub(super) fn is_builtin(table: &str, chain: &str) -> bool {
-    builtin_chains(table).any(|name| name == chain)
-}
-
-fn hooks(table: &str) -> &'static [BuiltIn] {
-    BUILTIN.iter().find(|(name, _)| *name == table).map_or(&[], |&(_, chains)| chains)
-}
-
-fn base(table: &str, chain: &str, policy: Policy) -> Option<Base> {
-    let &(_, hook, priority) = hooks(table).iter().find(|(name, _, _)| *name == chain)?;
-    let kind = match (table, hook) {
-        ("nat", _) => ChainKind::Nat,
-        ("mangle", Hook::Output) => ChainKind::Route,
-        _ => ChainKind::Filter,
-    };
-    Some(Base { kind, hook, priority, policy, devices: Vec::new() })
-}
 
 /// All tables of a file while it is read.
 pub(super) struct Tables<'a> {
@@ -93,24 +26,6 @@ pub(super) struct Tables<'a> {
     passed: u64,
 }
 
-struct Building {
-    family: Family,
-    name: &'static str,
-    place: Place,
-    /// Never shrinks while reading: places in it are chain numbers. `None` was deleted.
-    chains: Vec<Option<Growing>>,
-    by_name: HashMap<Arc<str>, u32>,
-}
-
-struct Growing {
-    name: Arc<str>,
-    policy: Policy,
-    rules: Vec<Rule>,
-    place: Place,
-    /// Rules that lead here.
-    references: usize,
-}
-
 impl<'a> Tables<'a> {
     pub fn new(file: &'a Arc<str>, context: &'a Context) -> Self {
         Self { file, context, list: Vec::new(), notes: Vec::new(), rules: 0, room: MAX_BYTES, passed: 0 }
@@ -118,8 +33,8 @@ impl<'a> Tables<'a> {
 
     /// The number of a table, which begins to exist if need be.
     pub fn open(&mut self, name: &Word, family: Family) -> Result<usize, RuleError> {
-        let Some(&(known, _)) = BUILTIN.iter().find(|(known, _)| *known == name.text) else {
-            let names: Vec<&str> = BUILTIN.iter().map(|&(known, _)| known).collect();
+        let Some(known) = table_names().find(|known| *known == name.text) else {
+            let names: Vec<&str> = table_names().collect();
             let message = format!("there is no table `{}`: one of {} is expected", name.text, names.join(", "));
             return Err(name.fault(self.file, message));
         };
@@ -527,45 +442,4 @@ fn check_chain_name(chain: &Word, file: &Arc<str>) -> Result<(), RuleError> {
         return Ok(());
     };
     Err(chain.fault(file, format!("`{name}` {wrong}")))
-}
-
-impl Building {
-    fn add(&mut self, name: &str, policy: Policy, place: Place) -> u32 {
-        let id = u32::try_from(self.chains.len()).unwrap_or(u32::MAX);
-        let name: Arc<str> = Arc::from(name);
-        self.by_name.insert(Arc::clone(&name), id);
-        self.chains.push(Some(Growing { name, policy, rules: Vec::new(), place, references: 0 }));
-        id
-    }
-
-    fn finish(self) -> Table {
-        let rank = |name: &str| builtin_chains(self.name).position(|known| known == name).unwrap_or(usize::MAX);
-        let mut chains: Vec<(u32, Growing)> =
-            (0_u32..).zip(self.chains).filter_map(|(id, growing)| growing.map(|growing| (id, growing))).collect();
-        chains.sort_by(|(_, a), (_, b)| rank(&a.name).cmp(&rank(&b.name)).then_with(|| a.name.cmp(&b.name)));
-        let renumbered: HashMap<u32, u32> = chains.iter().map(|&(id, _)| id).zip(0..).collect();
-        let chains = chains.into_iter().map(|(_, growing)| {
-            let mut rules = growing.rules;
-            for (n, rule) in (1..).zip(&mut rules) {
-                rule.n = n;
-                if let Body::Xt(body) = &mut rule.body
-                    && let Target::Chain { chain, .. } = &mut body.target
-                {
-                    chain.0 = renumbered.get(&chain.0).copied().unwrap_or(chain.0);
-                }
-            }
-            let base = base(self.name, &growing.name, growing.policy);
-            Chain { name: growing.name, base, rules, place: growing.place }
-        });
-        Table {
-            family: self.family,
-            name: Arc::from(self.name),
-            engine: Engine::Xtables,
-            dormant: false,
-            chains: chains.collect(),
-            sets: Vec::new(),
-            objects: Vec::new(),
-            place: self.place,
-        }
-    }
 }

@@ -1,14 +1,16 @@
-//! Rows of files moved: they are known only after the legs of a transfer were joined, so they come from findings.
+//! Rows of files moved: they are known only after the legs of a transfer were joined, so they come from findings. A file
+//! whose bytes go a way that is not read has a row too, without size and hash.
 
 use crate::detect::{Evidence, Finding, Kind};
 use crate::table::{TableId, Tables};
 
-/// Appends a `transfer.file` finding; any other is left alone.
+/// Appends a finding that stands for a file; any other is left alone.
 pub fn append(tables: &mut Tables, finding: &Finding) {
-    if finding.kind != Kind::TransferFile {
+    let evidence = |key: &str| finding.evidence.iter().find(|(name, _)| *name == key).map(|(_, value)| value);
+    let is_unread = finding.kind == Kind::TransferPeerToPeer && evidence("sha256").is_none();
+    if finding.kind != Kind::TransferFile && !is_unread {
         return;
     }
-    let evidence = |key: &str| finding.evidence.iter().find(|(name, _)| *name == key).map(|(_, value)| value);
     let text = |key| match evidence(key) {
         Some(Evidence::Text(text)) => Some(text.as_str()),
         _ => None,

@@ -155,6 +155,28 @@ fn a_node_without_a_name_is_given_one_and_one_that_is_alive_is_asked() {
 }
 
 #[test]
+fn inside_tls_lengths_have_four_bytes_from_the_beginning() {
+    let widened = |step: Step| match step {
+        Step::Orig(frame) => Step::Orig([&[0, 0], &*frame].concat()),
+        Step::Resp(frame) => Step::Resp([&[0, 0], &*frame].concat()),
+        other => other,
+    };
+    let mut steps: Vec<Step> = opening_steps().into_iter().map(widened).collect();
+    let [Step::Orig(first), ..] = steps.as_slice() else { panic!() };
+    let flow = flow();
+    let opening = |from_orig| Opening { flow: &flow, from_orig, from_resp: &[] };
+    assert_eq!(probe(&opening(first)), Probe::Yes);
+    assert_eq!(probe(&opening(&first[..3])), Probe::Unsure);
+    steps.extend([widened(Step::Resp(ack())), Step::Orig(send("sealed"))]);
+    for piece in [1, 3, usize::MAX] {
+        let sink = run(&steps, piece);
+        assert_eq!(sink.handshakes[0].outcome, HandshakeOutcome::Success);
+        assert_eq!(payloads(&sink), ["\"sealed\""]);
+        assert!(sink.skipped.is_empty());
+    }
+}
+
+#[test]
 fn ticks_are_no_messages() {
     let mut steps = connected();
     steps.push(Step::Orig([&[0; 8][..], &send("x"), &[0; 4]].concat()));
