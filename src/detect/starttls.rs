@@ -1,6 +1,7 @@
 //! STARTTLS that is taken away: by who stands between client and server, or by a client that does not mind.
 //!
-//! A server that offers it on some stream of the case offers it on all of the kind. Servers that never do are not
+//! A listener that offers it on some stream of the case offers it on all, and who stands in its way may have another
+//! address. But a site may have listeners of other ports that never do. Servers that never do are not
 //! judged here: their streams are `xmpp.cleartext-stream`.
 
 use super::title::in_title;
@@ -8,21 +9,24 @@ use super::{Detector, Finding, Kind};
 use crate::evidence::Sighting;
 use crate::protocol::xmpp::{StreamKind, StreamSummary, XmppEvent, jid};
 use crate::protocol::{Event, Record};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
+use std::net::SocketAddr;
 
-/// Servers, and streams that wait for what others show of theirs.
-const MAX_SERVERS: usize = 65_536;
+/// Listeners, and streams that wait for what others show of theirs.
+const MAX_LISTENERS: usize = 65_536;
 const MAX_STREAMS: usize = 65_536;
 
-/// Domain and kind of stream. Who stands in the way may have another address than the server.
-type Server = (String, StreamKind);
+/// Domain and kind of stream.
+type Service = (String, StreamKind);
 
 /// `xmpp.starttls-stripped`: one a stream.
 #[derive(Debug, Default)]
 pub struct StrippedStarttls {
-    offering: HashSet<Server>,
-    /// Streams on which it was not offered.
-    without: HashMap<Server, Vec<(Sighting, Box<StreamSummary>)>>,
+    /// Where it was offered.
+    offering: HashMap<Service, BTreeSet<SocketAddr>>,
+    /// Streams on which it was not.
+    without: HashMap<Service, Vec<(Sighting, Box<StreamSummary>)>>,
+    listeners: usize,
     kept: usize,
 }
 
@@ -37,31 +41,42 @@ impl Detector for StrippedStarttls {
         if offered {
             out.extend(ignored(stream).map(|reason| finding(stream, reason, &record.at)));
         }
-        let Some(server) = server(stream) else { return };
+        let Some(service) = service(stream) else { return };
         if offered {
-            if self.offering.len() < MAX_SERVERS {
-                self.offering.insert(server);
+            let has_room = self.listeners < MAX_LISTENERS;
+            if has_room && self.offering.entry(service).or_default().insert(listener(stream)) {
+                self.listeners += 1;
             }
         } else if stream.tls.is_none() && stream.login_offered && self.kept < MAX_STREAMS {
             self.kept += 1;
-            self.without.entry(server).or_default().push((record.at.clone(), stream.clone()));
+            self.without.entry(service).or_default().push((record.at.clone(), stream.clone()));
         }
     }
 
     fn finish(&mut self, out: &mut Vec<Finding>) {
-        for (server, streams) in std::mem::take(&mut self.without) {
-            if self.offering.contains(&server) {
-                out.extend(streams.iter().map(|(at, stream)| finding(stream, "not-offered", at)));
-            }
+        for (service, streams) in std::mem::take(&mut self.without) {
+            let Some(offering) = self.offering.get(&service) else { continue };
+            let stripped = streams.iter().filter(|(_, stream)| is_expected(listener(stream), offering));
+            out.extend(stripped.map(|(at, stream)| finding(stream, "not-offered", at)));
         }
         // Of the map's order nothing may show.
         out.sort_by_key(|finding| (finding.time_ns, finding.capture, finding.frames.first().copied()));
     }
 }
 
-fn server(stream: &StreamSummary) -> Option<Server> {
+fn service(stream: &StreamSummary) -> Option<Service> {
     let domain = jid::normalize_domain(stream.domain.as_deref()?).into_owned();
     Some((domain, stream.kind))
+}
+
+fn listener(stream: &StreamSummary) -> SocketAddr {
+    SocketAddr::new(stream.server.ip().to_canonical(), stream.server.port())
+}
+
+/// `listener` should offer STARTTLS, since others of the service do: it does so itself, or its host is none of the
+/// service's.
+fn is_expected(listener: SocketAddr, offering: &BTreeSet<SocketAddr>) -> bool {
+    offering.contains(&listener) || offering.iter().all(|other| other.ip() != listener.ip())
 }
 
 /// The client goes on in clear, though it was told not to, or asked for better.
@@ -158,6 +173,12 @@ mod tests {
     fn who_stands_between_may_have_another_address() {
         let proxy = StreamSummary { server: ([10, 0, 0, 66], 5222).into(), ..stream(false) };
         assert_eq!(reasons([stream(true), proxy]), ["not-offered"]);
+    }
+
+    #[test]
+    fn another_listener_of_the_host_may_do_without() {
+        let other = StreamSummary { server: ([10, 0, 0, 1], 5224).into(), ..stream(false) };
+        assert_eq!(reasons([stream(true), other]), [] as [String; 0]);
     }
 
     #[test]

@@ -90,11 +90,9 @@ fn announces(offer: &FileOffer, wanted: Wanted<'_>) -> bool {
     between(from, to) || (offer.via == "jingle" && between(to, from))
 }
 
-/// Two tellings of one party: unknown agrees with anyone, a bare JID with its full ones.
+/// Two tellings of one party: unknown agrees with anyone.
 pub(super) fn agree(one: Option<&str>, other: Option<&str>) -> bool {
-    let (Some(one), Some(other)) = (one, other) else { return true };
-    let (bare_one, bare_other) = (jid::bare(one), jid::bare(other));
-    one == other || (bare_one == bare_other && (bare_one == one || bare_other == other))
+    one.zip(other).is_none_or(|(one, other)| jid::agree(one, other))
 }
 
 /// The telling of a party that says more.

@@ -1,6 +1,6 @@
 //! In-band bytestreams (XEP-0047) as they cross one connection.
 
-use super::{IbbPart, IbbTransfer};
+use super::{IbbPart, IbbTransfer, jid};
 use crate::evidence::{Direction, Seen, Stamp};
 use crate::protocol::content::{FileContent, FileSpool, Intake};
 use base64::Engine;
@@ -174,12 +174,10 @@ impl Session {
     }
 }
 
-/// The sender may be unknown on one of the two (no binding was seen): then the other side and the id must do.
+/// A party may be unknown (no binding was seen), or by its bare JID only (of a resumed session): then the other party
+/// and the id must do.
 fn same(known: &Option<Box<str>>, given: Option<&str>) -> bool {
-    match (known, given) {
-        (Some(known), Some(given)) => **known == *given,
-        _ => true,
-    }
+    known.as_deref().zip(given).is_none_or(|(known, given)| jid::agree(known, given))
 }
 
 /// All sessions of a connection, oldest first.
@@ -229,9 +227,7 @@ impl Sessions {
         let taken = decode(text, &mut self.block);
         let Some(session) = self.open.get_mut(index) else { return Taken::Yes };
         session.last = route.seen.last;
-        if session.a.is_none() || session.b.is_none() {
-            session.learn(route, side);
-        }
+        session.learn(route, side);
         let opened = session.opened;
         let Some(flow) = session.flows.get_mut(side) else { return Taken::Yes };
         if taken == Taken::Yes {
@@ -292,14 +288,13 @@ impl Session {
         self.flows.iter().any(|flow| flow.started)
     }
 
-    /// Keeps who the two are, once that is known.
+    /// Keeps who the two are, once that is known, and their full JIDs.
     fn learn(&mut self, route: Route<'_>, side: usize) {
         let (a, b) = if side == 0 { (route.from, route.to) } else { (route.to, route.from) };
-        if self.a.is_none() {
-            self.a = a.map(Into::into);
-        }
-        if self.b.is_none() {
-            self.b = b.map(Into::into);
+        for (known, told) in [(&mut self.a, a), (&mut self.b, b)] {
+            if told.is_some_and(|told| known.as_deref().is_none_or(|known| known.len() < told.len())) {
+                *known = told.map(Into::into);
+            }
         }
     }
 }

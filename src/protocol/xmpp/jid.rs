@@ -44,6 +44,14 @@ pub fn bare(jid: &str) -> &str {
     jid.split_once('/').map_or(jid, |(bare, _)| bare)
 }
 
+/// Both may be of one party: they are the same, or one is the bare JID of the other.
+pub fn agree(one: &str, other: &str) -> bool {
+    one == other || {
+        let (bare_one, bare_other) = (bare(one), bare(other));
+        bare_one == bare_other && (bare_one == one || bare_other == other)
+    }
+}
+
 /// The domain part.
 pub fn domain(jid: &str) -> &str {
     parts(jid).1

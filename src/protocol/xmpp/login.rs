@@ -1,13 +1,15 @@
 //! Logins: SASL (RFC 6120 section 6 and the mechanisms' own documents), `jabber:iq:auth` (XEP-0078), component
 //! handshakes (XEP-0114), and passwords set by in-band registration (XEP-0077).
 
-use super::element::{each_event, push_text, value_of};
+mod fields;
+
+pub(super) use fields::Fields;
+
 use super::{Disclosure, Login, Outcome, jid};
 use crate::evidence::Stamp;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use quick_xml::events::Event;
 
 /// Attempts without an outcome that are kept; clients wait for one before the next.
 const MAX_OPEN: usize = 8;
@@ -224,63 +226,6 @@ impl Logins {
     /// Takes out all.
     pub fn drain(&mut self) -> std::vec::Drain<'_, Attempt> {
         self.open.drain(..)
-    }
-}
-
-/// The fields of a `jabber:iq:auth` or `jabber:iq:register` query, sent as elements or as a form (XEP-0004).
-#[derive(Debug, Default)]
-pub(super) struct Fields {
-    pub username: Option<String>,
-    pub password: Option<String>,
-    pub digest: Option<String>,
-    pub resource: Option<String>,
-}
-
-impl Fields {
-    /// Reads the query with its tags.
-    pub fn read(xml: &str) -> Self {
-        let mut fields = Self::default();
-        let mut variable: Option<String> = None;
-        let mut text: Option<String> = None;
-        each_event(xml, |event| match &event {
-            Event::Start(tag) => {
-                let local = tag.local_name();
-                if local.as_ref() == "field" {
-                    let mut attributes = tag.attributes();
-                    attributes.with_checks(false);
-                    let named = attributes.flatten().find(|attribute| attribute.key.as_ref() == "var");
-                    variable = named.map(|attribute| value_of(&attribute.value).into_owned());
-                }
-                text = Some(String::new());
-            }
-            Event::End(tag) => {
-                let local = tag.local_name();
-                let name = if local.as_ref() == "value" { variable.as_deref() } else { Some(local.as_ref()) };
-                if let (Some(name), Some(text)) = (name, text.take()) {
-                    fields.set(name, text);
-                }
-                if local.as_ref() == "field" {
-                    variable = None;
-                }
-            }
-            event => {
-                if let Some(text) = &mut text {
-                    push_text(text, event);
-                }
-            }
-        });
-        fields
-    }
-
-    fn set(&mut self, name: &str, text: String) {
-        let field = match name {
-            "username" => &mut self.username,
-            "password" => &mut self.password,
-            "digest" => &mut self.digest,
-            "resource" => &mut self.resource,
-            _ => return,
-        };
-        field.get_or_insert(text);
     }
 }
 

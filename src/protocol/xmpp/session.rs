@@ -4,6 +4,7 @@
 //! middle. The JID bound to the stream is the one of the binding (or of `jabber:iq:auth`, or the component's domain);
 //! where none was seen, it is the one full JID to which the server delivers.
 
+mod account;
 mod commands;
 pub(super) mod defects;
 mod federation;
@@ -18,14 +19,15 @@ mod tests;
 use super::element::{Element, Outline, split_name};
 use super::file_sharing::Sharing;
 use super::ibb::{Sessions, Told};
-use super::login::{Attempt, BOOKMARK, Logins, ROOM};
-use super::names::{MAX_KEPT, kept, normalized};
+use super::login::{Attempt, BOOKMARK, Exchange, Logins, ROOM};
+use super::names::kept;
 use super::namespace::{Bindings, Namespace};
 use super::scan::Item;
 use super::tape::Tape;
-use super::{Flaw, Leg, Outcome, StanzaKind, StreamKind, StreamSummary, XmppEvent, jid};
+use super::{Flaw, Leg, Outcome, StanzaKind, StreamKind, StreamSummary, XmppEvent};
 use crate::evidence::{Direction, FlowInfo, HttpBinding, Seen, Stamp, TlsLayer};
 use crate::protocol::{Event, Sink};
+use account::{Account, Resumption};
 use commands::Commands;
 use defects::Defects;
 use software::Software;
@@ -55,61 +57,6 @@ pub(super) struct Scratch {
     outline: Outline,
     namespaces: String,
     told: Vec<Told>,
-}
-
-/// The JID bound to a stream.
-#[derive(Debug, Default)]
-struct Account {
-    /// As the stream told it.
-    bound: Option<Box<str>>,
-    /// The full JID to which the server delivers.
-    delivered_to: Option<Box<str>>,
-    /// It delivers to several: then this tells nothing.
-    ambiguous: bool,
-    /// Bare JID of who logged in. A session that is resumed (XEP-0198) binds nothing anew.
-    resumed_by: Option<Box<str>>,
-}
-
-impl Account {
-    fn jid(&self) -> Option<&str> {
-        match &self.bound {
-            Some(jid) => Some(jid),
-            None if self.ambiguous => None,
-            None => self.delivered_to.as_deref(),
-        }
-    }
-
-    fn bare(&self) -> Option<&str> {
-        self.best().map(jid::bare)
-    }
-
-    /// The full JID, or else the bare one of a session that is resumed.
-    fn best(&self) -> Option<&str> {
-        self.jid().or(self.resumed_by.as_deref())
-    }
-
-    fn learn(&mut self, to: &str) {
-        let jid = normalized(to);
-        if !jid.contains('/') || jid.len() > MAX_KEPT {
-            return;
-        }
-        match &self.delivered_to {
-            None => self.delivered_to = Some(jid.into()),
-            Some(known) if **known == *jid => {}
-            Some(_) => self.ambiguous = true,
-        }
-    }
-}
-
-/// What is known of a session that goes on over other connections (XEP-0198).
-#[derive(Debug, Default)]
-struct Resumption {
-    /// The server's name for the session.
-    resumable: Option<Box<str>>,
-    /// The client asked to go on with this one.
-    asked: Option<Box<str>>,
-    /// And the server did.
-    resumes: Option<Box<str>>,
 }
 
 /// State of one connection.
@@ -332,6 +279,10 @@ impl Session {
             self.last_login = Some((attempt.mechanism.as_str().into(), outcome));
             if outcome == Outcome::Success {
                 self.logged_in = kept(attempt.jid.as_deref().map(Cow::Borrowed));
+                // SASL2 resumes a session while it logs in.
+                if self.resumption.resumes.is_some() {
+                    self.account.resumed_by.clone_from(&self.logged_in);
+                }
             }
         }
         attempt.last = last;
@@ -389,7 +340,10 @@ impl Session {
         let seen = Seen { flow, direction: client, first: self.first.unwrap_or(last), last };
         for attempt in self.logins.drain().collect::<Vec<_>>() {
             let last = attempt.last;
-            self.end_login(attempt, Outcome::Unknown, last, &seen, sink);
+            // To whom the server binds a resource, or delivers, has logged in, whether it was seen to say so or not.
+            let has_account = attempt.exchange == Exchange::Sasl && attempt.jid.as_deref() == self.account.bare();
+            let outcome = if has_account && attempt.jid.is_some() { Outcome::Success } else { Outcome::Unknown };
+            self.end_login(attempt, outcome, last, &seen, sink);
         }
         self.finish_commands(flow, sink);
         if let Some(mut ibb) = self.ibb.take() {

@@ -136,7 +136,7 @@ impl Session {
                 self.client_is(direction.reversed());
                 self.authenticated = true;
                 self.resumption.resumes = kept(tag.value("previd")).or(self.resumption.asked.take());
-                self.account.resumed_by = self.logged_in.take();
+                self.account.resumed_by.clone_from(&self.logged_in);
             }
             _ => {}
         }
@@ -173,6 +173,8 @@ impl Session {
                 if let Some(attempt) = self.logins.sasl() {
                     attempt.take_response(&text_of(element.inner()), domain.as_deref());
                     attempt.last = seen.last;
+                } else {
+                    self.on_late_response(element, domain.as_deref(), seen, sink);
                 }
             }
             "challenge" => {
@@ -194,6 +196,17 @@ impl Session {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// A response to nothing: the server had refused by then, or the capture began behind the attempt. A password in
+    /// it crosses all the same.
+    fn on_late_response(&mut self, element: &Element<'_>, domain: Option<&str>, seen: &Seen<'_>, sink: &mut dyn Sink) {
+        let mechanism = self.last_login.as_ref().map_or("PLAIN", |(mechanism, _)| mechanism);
+        let mut attempt = Attempt::new(Exchange::Sasl, mechanism, seen.first, seen.last);
+        attempt.take_response(&text_of(element.inner()), domain);
+        if matches!(attempt.disclosure, Disclosure::Password(_)) {
+            self.begin_login(attempt, seen, sink);
         }
     }
 

@@ -1,6 +1,8 @@
 //! Sessions, federation and commands through the decoder.
 #![allow(clippy::unwrap_used, clippy::panic)] // tests
 
+mod accounts;
+
 use crate::evidence::{Direction, Seen, Stamp, Transport};
 use crate::protocol::testing::{Step, flow, orig, play, resp};
 use crate::protocol::xmpp::*;
