@@ -24,29 +24,24 @@ fn one_thread_and_eight_write_the_same_bytes() {
     let captures = captures_folder().display().to_string();
     let policy = captures_folder().join("erlang/erlang.policy.toml").display().to_string();
     let key = captures_folder().join("tls/server.key").display().to_string();
-    let case = |threads: &str| {
-        let run = Run::analyze(&[
-            &captures,
-            "--threads",
-            threads,
-            "--tables",
-            "parquet,csv,ndjson",
-            "--policy",
-            &policy,
-            "--rsa-key",
-            &key,
-        ]);
+    let case = |threads: &str, keys: &[&str]| {
+        let arguments: [&str; 7] =
+            [&captures, "--threads", threads, "--tables", "parquet,csv,ndjson", "--policy", &policy];
+        let run = Run::analyze(&[&arguments[..], keys].concat());
         let mut all = BTreeMap::new();
         files(&run.case(), "", &mut all);
         all
     };
-    let (one, eight) = (case("1"), case("8"));
-    assert_eq!(one.keys().collect::<Vec<_>>(), eight.keys().collect::<Vec<_>>());
-    assert!(one.len() > 15, "a whole case: {:?}", one.keys());
-    for (name, bytes) in &one {
-        // These tell the command line, the threads and the time it took.
-        if name != "case.json" && name != "report.html" {
-            assert!(bytes == &eight[name], "{name} differs");
+    // With a private key all conversations are in one shard.
+    for keys in [&[][..], &["--rsa-key", &key]] {
+        let (one, eight) = (case("1", keys), case("8", keys));
+        assert_eq!(one.keys().collect::<Vec<_>>(), eight.keys().collect::<Vec<_>>());
+        assert!(one.len() > 15, "a whole case: {:?}", one.keys());
+        for (name, bytes) in &one {
+            // These tell the command line, the threads and the time it took.
+            if name != "case.json" && name != "report.html" {
+                assert!(bytes == &eight[name], "{name} differs");
+            }
         }
     }
 }
