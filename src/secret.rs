@@ -6,6 +6,7 @@
 
 use siphasher::sip::SipHasher24;
 use std::borrow::Cow;
+use std::fmt;
 use std::hash::Hasher;
 
 /// Turns secrets into what may be shown.
@@ -31,20 +32,37 @@ impl Masker {
         if self.reveal || secret.is_empty() {
             return Cow::Borrowed(secret);
         }
+        Cow::Owned(self.masked(secret).to_string())
+    }
+
+    /// What stands for a secret, to be written in place; nothing for an empty one.
+    pub fn masked(&self, secret: &str) -> Masked {
         let mut hasher = SipHasher24::new_with_key(&self.key);
         hasher.write(secret.as_bytes());
-        let tag = hasher.finish() as u32;
-        Cow::Owned(format!("[masked {} bytes #{tag:08x}]", length_class(secret.len())))
+        Masked { bytes: secret.len(), tag: hasher.finish() as u32 }
     }
 }
 
-/// Lengths are told in powers of two: exact ones would help to guess.
-fn length_class(bytes: usize) -> String {
-    if bytes < 8 {
-        return "1-7".to_owned();
+/// What stands for a secret: a class of lengths, and a tag by which equal ones are known.
+#[derive(Debug, Clone, Copy)]
+pub struct Masked {
+    bytes: usize,
+    tag: u32,
+}
+
+impl fmt::Display for Masked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tag = self.tag;
+        // Lengths are told in powers of two: exact ones would help to guess.
+        match self.bytes {
+            0 => Ok(()),
+            1..8 => write!(f, "[masked 1-7 bytes #{tag:08x}]"),
+            bytes => {
+                let floor = 1usize << bytes.ilog2();
+                write!(f, "[masked {floor}-{} bytes #{tag:08x}]", floor.saturating_mul(2) - 1)
+            }
+        }
     }
-    let floor = 1usize << bytes.ilog2();
-    format!("{floor}-{}", floor.saturating_mul(2) - 1)
 }
 
 #[cfg(test)]

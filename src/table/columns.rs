@@ -45,17 +45,19 @@ impl Column {
         bytes.get(start..*ends.get(row)?)
     }
 
-    /// Removes all cells, keeping the memory for the next ones.
+    /// Removes all cells, keeping memory for as many and as many again: a shard may be busy now, and idle from then on.
     fn clear(&mut self) {
         match self {
             Self::Text { bytes, ends, present } => {
+                let text = bytes.len();
                 bytes.clear();
-                ends.clear();
-                present.clear();
+                bytes.shrink_to(2 * text);
+                empty(ends);
+                empty(present);
             }
-            Self::Number(cells) => cells.clear(),
-            Self::Flag(cells) => cells.clear(),
-            Self::Time(cells) => cells.clear(),
+            Self::Number(cells) => empty(cells),
+            Self::Flag(cells) => empty(cells),
+            Self::Time(cells) => empty(cells),
         }
     }
 
@@ -85,6 +87,12 @@ impl Column {
             })),
         }
     }
+}
+
+fn empty<T>(cells: &mut Vec<T>) {
+    let len = cells.len();
+    cells.clear();
+    cells.shrink_to(2 * len);
 }
 
 /// Rows of one table, by column.
@@ -245,7 +253,8 @@ impl<'a> RowWriter<'a> {
     pub fn secret(&mut self, value: Option<&str>) -> &mut Self {
         let masker = self.masker;
         match value {
-            Some(secret) => self.text(Some(&masker.show(secret))),
+            Some(secret) if masker.reveals() => self.text(Some(secret)),
+            Some(secret) => self.display(masker.masked(secret)),
             None => self.text(None),
         }
     }
