@@ -18,6 +18,8 @@ const OTHER_STANZAS: &[(&str, &str)] = &[
     ("09a-bosh", "tshark reads no stanzas inside HTTP"),
     ("09b-websocket", "tshark reads no stanzas inside WebSocket"),
     ("11a-hostile-xml", "tshark gives up streams that are not well-formed; here the next stanza is found"),
+    ("23-starttls-and-http", "tshark reads no stanzas inside HTTP and WebSocket"),
+    ("25-hostile-xml", "as 11a: what is not well-formed is counted by one and not by the other"),
     ("15c-snaplen", "tshark leaves out stanzas that the snapshot length cuts; here what came whole is told"),
 ];
 
