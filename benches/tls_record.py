@@ -133,9 +133,10 @@ def contexts(asked, keylog):
         server.load_cert_chain(certificate, key)
     version = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}[asked.tls]
     server.minimum_version = server.maximum_version = version
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if asked.suite:
         server.set_ciphers(asked.suite)
-    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        client.set_ciphers(asked.suite)
     client.check_hostname, client.verify_mode, client.keylog_filename = False, ssl.CERT_NONE, keylog
     return client, server
 

@@ -85,8 +85,11 @@ impl CallClasses {
     }
 }
 
-/// Module, function and class of a line; nothing where it is empty or a comment.
-fn read_line(line: &str) -> Result<Option<(Box<str>, Box<str>, Entry)>, &'static str> {
+/// Module, function, and what it is.
+type Line = (Box<str>, Box<str>, Entry);
+
+/// What a line says; nothing where it is empty or a comment.
+fn read_line(line: &str) -> Result<Option<Line>, &'static str> {
     let words: Vec<&str> = line.split_whitespace().take_while(|word| !word.starts_with('#')).collect();
     let (module, function, class, atoms) = match words.as_slice() {
         [] => return Ok(None),

@@ -47,20 +47,18 @@ impl Parts {
     /// A leg has what lies behind, or before, what there is.
     pub(super) fn go_on(&self, leg: &IbbTransfer, at: &Sighting) -> bool {
         let follows = |before: i64, after: i64| (0..MAX_DELAY_NS).contains(&after.saturating_sub(before));
-        match leg.part.as_deref() {
-            Some(IbbPart::Beginning { next, .. }) => {
-                let fits =
-                    |(time, rest): &(i64, IbbPart)| follows(at.last.time_ns, *time) && behind(rest, *next).is_some();
-                self.rests.iter().any(fits)
-            }
-            Some(rest) => {
-                let of_beginning = self.beginning.iter().map(|(_, next, time)| (*next, *time));
-                let of_rests = self.rests.iter().filter_map(|(time, rest)| Some((end(rest)?, *time)));
-                let mut ends = of_beginning.chain(of_rests);
-                ends.any(|(next, time)| follows(time, at.first.time_ns) && behind(rest, next).is_some())
-            }
-            None => false,
-        }
+        let Some(part) = leg.part.as_deref() else { return false };
+        let is_before =
+            |next: u16, (time, rest): &(i64, IbbPart)| follows(at.last.time_ns, *time) && behind(rest, next).is_some();
+        let is_behind = |(next, time): (u16, i64)| follows(time, at.first.time_ns) && behind(part, next).is_some();
+        let next = match part {
+            IbbPart::Beginning { next, .. } => Some(*next),
+            rest => end(rest),
+        };
+        let of_beginning = self.beginning.iter().map(|(_, next, time)| (*next, *time));
+        let of_rests = self.rests.iter().filter_map(|(time, rest)| Some((end(rest)?, *time)));
+        next.is_some_and(|next| self.rests.iter().any(|rest| is_before(next, rest)))
+            || of_beginning.chain(of_rests).any(is_behind)
     }
 
     /// The file as far as its parts follow each other, and whether it was closed behind the last.

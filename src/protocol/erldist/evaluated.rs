@@ -6,6 +6,8 @@
 
 use super::event::Call;
 use super::term::Term;
+use super::typed::without_module;
+use std::collections::HashMap;
 
 /// Calls reported of one term.
 const MAX_CALLS: usize = 64;
@@ -38,6 +40,9 @@ pub fn evaluated_calls(term: &Term) -> impl Iterator<Item = Call> + '_ {
 fn push_parts<'a>(term: &'a Term, stack: &mut Vec<&'a Term>) {
     // What lies beyond the limit would not be visited.
     match term {
+        Term::Fun { module, free, .. } if **module == *"erl_eval" => {
+            stack.extend(free.iter().take(MAX_VISITED).rev().flat_map(parts_of_closure));
+        }
         Term::Tuple(parts) | Term::Fun { free: parts, .. } => stack.extend(parts.iter().take(MAX_VISITED).rev()),
         Term::List(parts, tail) => {
             stack.extend(tail.as_deref());
@@ -50,18 +55,84 @@ fn push_parts<'a>(term: &'a Term, stack: &mut Vec<&'a Term>) {
     }
 }
 
-/// `{call,_,{remote,_,{atom,_,M},{atom,_,F}},Arguments}`.
+/// What the fun of an evaluator may run, of `{Anno, Bindings, LocalFunctions, .., Clauses}`, last to first. The local
+/// functions are all that the module has around the fun, in a script the whole of it: those count that the fun calls.
+fn parts_of_closure(closure: &Term) -> Vec<&Term> {
+    let Some(parts) = closure.tuple() else { return vec![closure] };
+    let mut may_run = Vec::new();
+    let mut functions: HashMap<&str, Vec<&Term>> = HashMap::new();
+    for part in parts.iter().rev() {
+        match part.tuple() {
+            Some([tag, Term::Fun { free, .. }]) if tag.is_atom("value") || tag.is_atom("eval") => {
+                for (name, clauses) in free.iter().flat_map(local_functions) {
+                    functions.entry(name).or_default().push(clauses);
+                }
+            }
+            _ => may_run.push(part),
+        }
+    }
+    if may_run.len() == parts.len() {
+        return vec![closure];
+    }
+    let (mut called, mut reached) = (Vec::new(), Vec::new());
+    may_run.iter().for_each(|part| local_calls(part, &mut called));
+    while let Some(name) = called.pop() {
+        for clauses in functions.remove(name).into_iter().flatten() {
+            local_calls(clauses, &mut called);
+            reached.push(clauses);
+        }
+    }
+    reached.append(&mut may_run);
+    reached
+}
+
+/// Name and code of the functions in `#{{local, Name, Arity} => Clauses}`, as a script has them.
+fn local_functions(variable: &Term) -> impl Iterator<Item = (&str, &Term)> {
+    let pairs = if let Term::Map(pairs) = variable { pairs.as_slice() } else { &[] };
+    pairs.iter().take(MAX_VISITED).filter_map(|(key, clauses)| match key.tuple()? {
+        [local, name, _arity] if local.is_atom("local") => Some((name.atom()?, clauses)),
+        _ => None,
+    })
+}
+
+/// The functions that code calls by their name alone. Code of funs that it holds is looked at in its turn.
+fn local_calls<'a>(code: &'a Term, called: &mut Vec<&'a str>) {
+    let mut waiting = vec![code];
+    while let Some(term) = waiting.pop() {
+        match term {
+            Term::Tuple(parts) => {
+                if let [call, _, name, _] = parts.as_slice()
+                    && call.is_atom("call")
+                {
+                    called.extend(atom_form(name));
+                }
+                waiting.extend(parts);
+            }
+            Term::List(parts, _) => waiting.extend(parts),
+            _ => {}
+        }
+    }
+}
+
+/// `{call,_,{remote,_,{atom,_,M},{atom,_,F}},Arguments}`, or `{call,_,{atom,_,F},Arguments}` of what a shell or any code
+/// knows without a module.
 fn call_in(term: &Term) -> Option<Call> {
-    let [call, _, remote, arguments] = term.tuple()? else { return None };
-    let [tag, _, module, function] = remote.tuple()? else { return None };
-    if !call.is_atom("call") || !tag.is_atom("remote") {
+    let [call, _, callee, arguments] = term.tuple()? else { return None };
+    if !call.is_atom("call") {
         return None;
     }
+    let (module, function) = match callee.tuple()? {
+        [tag, _, module, function] if tag.is_atom("remote") => (atom_form(module)?, atom_form(function)?),
+        _ => {
+            let function = atom_form(callee)?;
+            (without_module(function)?, function)
+        }
+    };
     let arguments = arguments.list()?.iter().map(|argument| literal(argument, 0)).collect();
     Some(Call {
         via: "fun",
-        module: atom_form(module)?.to_owned(),
-        function: atom_form(function)?.to_owned(),
+        module: module.to_owned(),
+        function: function.to_owned(),
         arguments: Term::List(arguments, None),
     })
 }

@@ -220,10 +220,22 @@ fn wrapper<'a>(module: &str, function: &str, arguments: &'a [Term]) -> Option<Wr
         ("proc_lib", "init_p", [_parent, _ancestors, fun]) if is_fun(fun) => Fun(fun, None),
         ("proc_lib", "init_p", [_parent, _ancestors, m, f, a]) => Function(m, f, a),
         ("proc_lib", "spawn" | "spawn_link" | "start" | "start_link", [m, f, a, ..]) => Function(m, f, a),
+        ("supervisor", "start_child", [_supervisor, child]) => {
+            let [m, f, a] = start_of(child)? else { return None };
+            Function(m, f, a)
+        }
         ("timer", "tc", [m, f, a]) => Function(m, f, a),
         ("timer", "apply_after" | "apply_interval", [_time, m, f, a]) => Function(m, f, a),
         _ => return None,
     })
+}
+
+/// `{Module, Function, Arguments}` of a child specification: a map with `start`, or the second of a tuple.
+fn start_of(child: &Term) -> Option<&[Term]> {
+    match child {
+        Term::Map(pairs) => pairs.iter().find(|(key, _)| key.is_atom("start"))?.1.tuple(),
+        other => other.tuple()?.get(1)?.tuple(),
+    }
 }
 
 /// An atom as the name of a module or function; one whose slot is unknown still makes a call.

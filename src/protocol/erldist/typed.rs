@@ -7,9 +7,12 @@
 //!
 //! Calls are found by their form, `Module:Function(`; what a variable holds the bytes do not tell.
 
+mod values;
+
 use super::event::{Call, Reply};
 use super::meaning::innermost;
 use super::term::Term;
+use values::Values;
 
 /// Function name of what is typed, which has none.
 pub const INPUT: &str = "-input-";
@@ -23,8 +26,6 @@ const MAX_TEXT: usize = 64 << 10;
 const MAX_CALLS: usize = 64;
 /// Tokens looked at for the end of a call's arguments.
 const MAX_ARGUMENT_TOKENS: usize = 4096;
-/// Nesting of values that are written out.
-const MAX_DEPTH: usize = 64;
 
 /// Functions that a shell knows without their module: those of `c`, and of `erlang` what runs something.
 const LOCAL: &[(&str, &[&str])] = &[
@@ -48,6 +49,11 @@ const LOCAL: &[(&str, &[&str])] = &[
         ],
     ),
 ];
+
+/// The module of a function that needs none to be called.
+pub fn without_module(function: &str) -> Option<&'static str> {
+    LOCAL.iter().find(|(_, functions)| functions.contains(&function)).map(|(module, _)| *module)
+}
 
 /// What was typed, as a call of the shell with the source as its argument; `None` if a reply brings nothing typed.
 pub fn input(reply: &Reply) -> Option<Call> {
@@ -188,10 +194,9 @@ fn call_at(tokens: &[Term], at: usize) -> Option<Call> {
         }
         [function, open, arguments @ ..] if category(open) == "(" && !matches!(before, ":" | "#" | "?") => {
             let function = atom_token(function)?;
-            let module = LOCAL.iter().find(|(_, functions)| functions.contains(&function)).map(|(module, _)| *module);
             match function {
                 "q" => ("init", "stop", Some(arguments)),
-                _ => (module?, function, Some(arguments)),
+                _ => (without_module(function)?, function, Some(arguments)),
             }
         }
         _ => return None,
@@ -203,7 +208,7 @@ fn call_at(tokens: &[Term], at: usize) -> Option<Call> {
 /// The arguments behind an opening parenthesis: their values if all are written out, else their source as one text.
 fn arguments_of(tokens: &[Term]) -> Term {
     let tokens = tokens.get(..MAX_ARGUMENT_TOKENS).unwrap_or(tokens);
-    if let Some(values) = (Values { tokens }).until(")", 0) {
+    if let Some(values) = Values::of(tokens).until(")", 0) {
         return Term::List(values, None);
     }
     let mut depth = 0_usize;
@@ -223,72 +228,6 @@ fn arguments_of(tokens: &[Term]) -> Term {
     });
     let source = source_of(tokens.get(..end.unwrap_or(tokens.len())).unwrap_or_default());
     Term::String(source.into_bytes().into())
-}
-
-/// Reads values that are written out.
-struct Values<'a> {
-    tokens: &'a [Term],
-}
-
-impl Values<'_> {
-    fn take(&mut self) -> Option<&Term> {
-        let (first, rest) = self.tokens.split_first()?;
-        self.tokens = rest;
-        Some(first)
-    }
-
-    fn peek(&self) -> &str {
-        self.tokens.first().map(category).unwrap_or_default()
-    }
-
-    /// Values and commas up to a closing bracket, which is taken too.
-    fn until(&mut self, close: &str, depth: usize) -> Option<Vec<Term>> {
-        let mut values = Vec::new();
-        if self.peek() == close {
-            self.take()?;
-            return Some(values);
-        }
-        loop {
-            values.push(self.value(depth)?);
-            match category(self.take()?) {
-                "," => {}
-                end if end == close => return Some(values),
-                _ => return None,
-            }
-        }
-    }
-
-    fn value(&mut self, depth: usize) -> Option<Term> {
-        if depth > MAX_DEPTH {
-            return None;
-        }
-        let token = self.take()?;
-        match category(token) {
-            "atom" | "integer" | "float" | "char" => symbol(token).cloned(),
-            "string" => {
-                let text = symbol(token).cloned()?;
-                // Texts side by side are one.
-                (self.peek() != "string").then_some(text)
-            }
-            "[" => Some(Term::List(self.until("]", depth + 1)?, None)),
-            "{" => Some(Term::Tuple(self.until("}", depth + 1)?)),
-            "<<" => self.binary(),
-            _ => None,
-        }
-    }
-
-    /// `<<"text">>`, also with a type.
-    fn binary(&mut self) -> Option<Term> {
-        let bytes = match category(self.tokens.first()?) {
-            "string" => symbol(self.take()?)?.text()?.into_bytes(),
-            _ => Vec::new(),
-        };
-        if self.peek() == "/" {
-            self.take()?;
-            atom_token(self.take()?)?;
-        }
-        (category(self.take()?) == ">>").then(|| Term::Binary { bytes: bytes.into(), bits: 8 })
-    }
 }
 
 /// A line that IEx has asked for.

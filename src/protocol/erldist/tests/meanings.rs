@@ -67,6 +67,13 @@ fn wrappers_are_taken_off() {
     assert_eq!(spawned("rpc", "call", list(nested)), "spawn-request os:cmd [\"id\"]");
     let export = Term::Export { module: "os".into(), function: "cmd".into(), arity: 1 };
     assert_eq!(spawned("erlang", "apply", list([export, list([string("id")])])), "spawn-request os:cmd [\"id\"]");
+    let start = tuple([atom("os"), atom("cmd"), list([string("id")])]);
+    let map = Term::Map(vec![(atom("id"), atom("x")), (atom("start"), start.clone())]);
+    let old = tuple([atom("x"), start, atom("temporary"), int(1), atom("worker"), list([])]);
+    for child in [map, old] {
+        let call = spawned("supervisor", "start_child", list([atom("kernel_safe_sup"), child]));
+        assert_eq!(call, "spawn-request os:cmd [\"id\"]");
+    }
     // Deeper than anyone wraps: the work ends, and the rest is still to be seen.
     let mut deep = list(innermost);
     for _ in 0..40 {
@@ -168,6 +175,34 @@ fn calls_in_the_code_of_a_fun() {
     );
     let calls: Vec<_> = evaluated_calls(&fun).map(|call| shown(&call)).collect();
     assert_eq!(calls, ["fun os:cmd [\"echo hi\"]"]);
+}
+
+#[test]
+fn of_a_scripts_functions_those_count_that_its_fun_calls() {
+    let form = |tag: &str, value: Term| tuple([atom(tag), int(1), value]);
+    let call = |callee: Term| tuple([atom("call"), int(1), callee, list([form("string", string("x"))])]);
+    let remote = |function: &str| {
+        call(tuple([atom("remote"), int(1), form("atom", atom("file")), form("atom", atom(function))]))
+    };
+    let clauses = |body: Term| list([tuple([atom("clause"), int(1), list([]), list([]), list([body])])]);
+    let local = |name: &str, body: Term| (tuple([atom("local"), atom(name), int(1)]), clauses(body));
+    let fun = |free: Term| Term::Fun { module: "erl_eval".into(), arity: 0, index: 43, uniq: 1, free: vec![free] };
+    let map = Term::Map(vec![
+        local("main", remote("read_file")),
+        local("first", call(form("atom", atom("second")))),
+        local("second", remote("delete")),
+        local("third", remote("rename")),
+    ]);
+    let script = Term::Fun { module: "escript".into(), arity: 2, index: 7, uniq: 2, free: vec![map] };
+    let handler = tuple([atom("value"), script]);
+    let run = |body: Term| {
+        let closure = tuple([int(1), list([]), handler.clone(), atom("none"), Term::Map(vec![]), clauses(body)]);
+        evaluated_calls(&fun(closure)).map(|call| shown(&call)).collect::<Vec<_>>()
+    };
+    assert_eq!(run(remote("list_dir")), ["fun file:list_dir [\"x\"]"]);
+    assert_eq!(run(call(form("atom", atom("first")))), ["fun file:delete [\"x\"]"]);
+    assert_eq!(run(call(form("atom", atom("open_port")))), ["fun erlang:open_port [\"x\"]"]);
+    assert_eq!(run(call(form("atom", atom("length")))), Vec::<String>::new());
 }
 
 #[test]
