@@ -15,12 +15,15 @@ const OTHER_STANZAS: &[(&str, &str)] = &[
     ("t13-late-clientcert", "tshark loses the keys behind a late client certificate"),
     ("t13-early", "tshark reads no stanzas in early data"),
     ("06-zlib", "tshark reads nothing of the streams; what is before compression counts here"),
+    ("08h-ft-ice", "tshark loses two stanzas when it puts segments in order, and has them when it does not"),
     ("06b-zlib-tls", "the same in TLS"),
     ("09c-websocket-tls", "tshark reads no stanzas inside WebSocket"),
     ("09d-bosh-tls", "tshark reads no stanzas inside HTTP"),
     ("09a-bosh", "tshark reads no stanzas inside HTTP"),
     ("09b-websocket", "tshark reads no stanzas inside WebSocket"),
     ("11a-hostile-xml", "tshark gives up streams that are not well-formed; here the next stanza is found"),
+    ("23-starttls-and-http", "tshark reads no stanzas inside HTTP and WebSocket"),
+    ("25-hostile-xml", "as 11a: what is not well-formed is counted by one and not by the other"),
     ("15c-snaplen", "tshark leaves out stanzas that the snapshot length cuts; here what came whole is told"),
 ];
 
