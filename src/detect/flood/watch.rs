@@ -167,7 +167,7 @@ fn counts(stanza: &Stanza<'_>) -> bool {
 }
 
 fn has_child(stanza: &Stanza<'_>, namespace: &str) -> bool {
-    stanza.children.split(' ').any(|child| child == namespace)
+    stanza.namespaces().any(|child| child == namespace)
 }
 
 fn sender(seen: &Seen<'_>, stanza: &Stanza<'_>) -> Box<str> {

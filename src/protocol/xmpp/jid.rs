@@ -41,7 +41,8 @@ pub fn parts(jid: &str) -> (Option<&str>, &str, Option<&str>) {
 
 /// The JID without its resource.
 pub fn bare(jid: &str) -> &str {
-    jid.split_once('/').map_or(jid, |(bare, _)| bare)
+    // Asked several times of each stanza.
+    memchr::memchr(b'/', jid.as_bytes()).and_then(|end| jid.get(..end)).unwrap_or(jid)
 }
 
 /// Both may be of one party: they are the same, or one is the bare JID of the other.

@@ -110,3 +110,16 @@ pub struct Stanza<'a> {
     /// Address of out-of-band data (XEP-0066) that it names.
     pub oob: Option<&'a str>,
 }
+
+impl<'a> Stanza<'a> {
+    /// Namespaces of the direct children.
+    pub fn namespaces(&self) -> impl Iterator<Item = &'a str> {
+        let mut rest = Some(self.children).filter(|children| !children.is_empty());
+        std::iter::from_fn(move || {
+            let all = rest.take()?;
+            let end = all.bytes().position(|byte| byte == b' ').unwrap_or(all.len());
+            rest = all.get(end + 1..);
+            all.get(..end)
+        })
+    }
+}

@@ -114,7 +114,7 @@ impl Sharing {
             return;
         }
         let has_link = stanza.body.is_some_and(has_scheme);
-        let concerned = stanza.children.split(' ').any(|namespace| concern_of(namespace).is_some());
+        let concerned = stanza.namespaces().any(|namespace| concern_of(namespace).is_some());
         if !has_link && !concerned {
             return;
         }
