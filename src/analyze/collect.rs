@@ -7,7 +7,7 @@ use crate::protocol::epmd::Register;
 use crate::protocol::{Join, Record, joins};
 use crate::report::{TableWriter, TimelineBuilder, TrafficBuilder};
 use crate::table::rows::contacts::{ContactTotals, Contacts};
-use crate::table::{Rows, TableId, Tables, rows};
+use crate::table::{Picked, Rows, TableId, Tables, rows};
 use std::collections::{BTreeMap, HashSet};
 
 /// Findings kept for the report; what is beyond is counted. A person reads none of a million.
@@ -27,8 +27,6 @@ pub struct Collector {
     nodes: Register,
     detectors: Vec<Box<dyn Detector>>,
     writer: TableWriter,
-    /// Rows of one batch in time order, by table; kept for their memory.
-    merged: Vec<Rows>,
     findings: Findings,
     contacts: ContactTotals,
     /// Bytes by time.
@@ -69,7 +67,6 @@ impl Collector {
             nodes: Register::default(),
             detectors: detect::detectors(settings),
             writer,
-            merged: TableId::ALL.iter().map(|table| Rows::new(table.columns())).collect(),
             findings: Findings::default(),
             contacts: ContactTotals::default(),
             timeline: TimelineBuilder::default(),
@@ -203,33 +200,31 @@ impl Collector {
         self.take(&mut [last])
     }
 
-    fn write(&mut self, outputs: &[Output]) -> Result<(), AnalyzeError> {
+    fn write(&mut self, outputs: &mut [Output]) -> Result<(), AnalyzeError> {
+        if !self.nodes.is_empty() {
+            for output in outputs.iter_mut() {
+                rows::flow::name_nodes(output.tables.rows_mut(TableId::Flows), &self.nodes);
+            }
+        }
         for &table in TableId::ALL {
             let parts: Vec<&Rows> = outputs.iter().map(|output| output.tables.rows(table)).collect();
-            if let Some(merged) = self.merged.get_mut(table as usize)
-                && parts.iter().any(|rows| !rows.is_empty())
-            {
-                merge_by_time(&parts, merged);
-                if table == TableId::Flows && !self.nodes.is_empty() {
-                    rows::flow::name_nodes(merged, &self.nodes);
-                }
-                self.writer.append(table, merged)?;
-                merged.clear();
+            if parts.iter().any(|rows| !rows.is_empty()) {
+                let places = in_time_order(&parts);
+                self.writer.append_picked(table, Picked { parts: &parts, places: &places })?;
             }
         }
         Ok(())
     }
 }
 
-/// Rows of several shards as one, by time; rows of equal time in the order of shards.
-fn merge_by_time(parts: &[&Rows], merged: &mut Rows) {
+/// Rows of several shards by time; rows of equal time in the order of shards.
+fn in_time_order(parts: &[&Rows]) -> Vec<(u16, u32)> {
     let mut order: Vec<(i64, u16, u32)> = Vec::with_capacity(parts.iter().map(|rows| rows.len()).sum());
     for (part, rows) in parts.iter().enumerate() {
         order.extend((0..rows.len()).map(|row| (rows.time_ns(row), part as u16, row as u32)));
     }
     order.sort_unstable();
-    let places: Vec<(u16, u32)> = order.into_iter().map(|(_, part, row)| (part, row)).collect();
-    merged.gather(parts, &places);
+    order.into_iter().map(|(_, part, row)| (part, row)).collect()
 }
 
 /// Findings so far. Those that say the same (a JID that crosses several conversations) are one.

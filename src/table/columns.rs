@@ -60,33 +60,6 @@ impl Column {
             Self::Time(cells) => empty(cells),
         }
     }
-
-    /// Appends cells of other columns of the same kind: for each place its column and row.
-    fn gather(&mut self, others: &[&Column], places: &[(u16, u32)]) {
-        let cells = places.iter().filter_map(|(other, row)| Some((*others.get(usize::from(*other))?, *row as usize)));
-        match self {
-            Self::Text { bytes, ends, present } => {
-                for (other, row) in cells {
-                    let cell = other.text(row);
-                    bytes.push_str(cell.unwrap_or_default());
-                    ends.push(bytes.len());
-                    present.push(cell.is_some());
-                }
-            }
-            Self::Number(mine) => mine.extend(cells.map(|(other, row)| match other {
-                Self::Number(theirs) => theirs.get(row).copied().flatten(),
-                _ => None,
-            })),
-            Self::Flag(mine) => mine.extend(cells.map(|(other, row)| match other {
-                Self::Flag(theirs) => theirs.get(row).copied().flatten(),
-                _ => None,
-            })),
-            Self::Time(mine) => mine.extend(cells.map(|(other, row)| match other {
-                Self::Time(theirs) => theirs.get(row).copied().unwrap_or_default(),
-                _ => 0,
-            })),
-        }
-    }
 }
 
 fn empty<T>(cells: &mut Vec<T>) {
@@ -143,16 +116,6 @@ impl Rows {
         self.len = 0;
     }
 
-    /// Appends rows of others, which have the same columns: for each place its part and row. Column by column, for
-    /// that is how they lie in memory.
-    pub fn gather(&mut self, parts: &[&Rows], places: &[(u16, u32)]) {
-        for (number, mine) in self.columns.iter_mut().enumerate() {
-            let theirs: Vec<&Column> = parts.iter().filter_map(|rows| rows.columns.get(number)).collect();
-            mine.gather(&theirs, places);
-        }
-        self.len += places.len();
-    }
-
     /// Replaces the cells of a text column, one a row; what is no text column stays as it is.
     pub fn set_text<'a>(&mut self, column: usize, cells: impl Iterator<Item = Option<&'a str>>) {
         if let Some(Column::Text { bytes, ends, present }) = self.columns.get_mut(column) {
@@ -171,6 +134,29 @@ impl Rows {
     pub fn text_bytes(&self) -> usize {
         let text = |column: &Column| if let Column::Text { bytes, .. } = column { bytes.len() } else { 0 };
         self.columns.iter().map(text).sum()
+    }
+}
+
+/// Rows of several parts with the same columns, in an order of their own: what is written without being put together
+/// first.
+#[derive(Debug, Clone, Copy)]
+pub struct Picked<'a> {
+    /// The parts.
+    pub parts: &'a [&'a Rows],
+    /// Part and row of each row.
+    pub places: &'a [(u16, u32)],
+}
+
+impl<'a> Picked<'a> {
+    /// Some of the rows; none if `range` reaches beyond.
+    pub fn some(&self, range: std::ops::Range<usize>) -> Self {
+        Self { parts: self.parts, places: self.places.get(range).unwrap_or_default() }
+    }
+
+    /// The cells of a column: the part's column, and the row in it.
+    pub fn cells(&self, column: usize) -> impl Iterator<Item = (&'a Column, usize)> {
+        let columns: Vec<Option<&Column>> = self.parts.iter().map(|rows| rows.columns.get(column)).collect();
+        self.places.iter().filter_map(move |(part, row)| Some(((*columns.get(usize::from(*part))?)?, *row as usize)))
     }
 }
 

@@ -7,7 +7,7 @@ pub mod columns;
 pub mod rows;
 pub mod schema;
 
-pub use columns::{Column, RowWriter, Rows};
+pub use columns::{Column, Picked, RowWriter, Rows};
 pub use schema::{ColumnKind, TableId};
 
 use crate::secret::Masker;
@@ -45,6 +45,11 @@ impl Tables {
     /// The rows of one table.
     pub fn rows(&self, table: TableId) -> &Rows {
         &self.rows[table as usize]
+    }
+
+    /// The rows of one table, to be completed.
+    pub fn rows_mut(&mut self, table: TableId) -> &mut Rows {
+        &mut self.rows[table as usize]
     }
 
     /// Removes all rows, keeping the memory for the next ones.

@@ -3,13 +3,12 @@
 use super::TableSink;
 use super::frame::{FrameBuilder, Style};
 use crate::report::ReportError;
-use crate::table::Rows;
+use crate::table::Picked;
 use crate::table::schema::ColumnSpec;
 use polars::prelude::{CsvWriter, SerWriter};
 use polars_io::csv::write::BatchedWriter;
 use std::borrow::Cow;
 use std::fs::File;
-use std::ops::Range;
 use std::path::PathBuf;
 
 /// Text that a spreadsheet would run as a formula gets a leading apostrophe, which makes it text.
@@ -40,9 +39,13 @@ impl CsvSink {
 }
 
 impl TableSink for CsvSink {
-    fn append(&mut self, rows: &Rows, range: Range<usize>) -> Result<(), ReportError> {
-        self.pending.append(rows, range);
+    fn append(&mut self, rows: Picked<'_>) -> Result<(), ReportError> {
+        self.pending.append(rows);
         Ok(())
+    }
+
+    fn pending_text(&self) -> usize {
+        self.pending.text_bytes()
     }
 
     fn flush(&mut self) -> Result<(), ReportError> {

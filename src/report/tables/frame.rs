@@ -3,7 +3,7 @@
 use super::text::TextColumn;
 use crate::evidence::format_time;
 use crate::table::schema::ColumnSpec;
-use crate::table::{Column as RowColumn, ColumnKind, Rows};
+use crate::table::{Column as RowColumn, ColumnKind, Picked};
 use polars::prelude::{
     Column, DataFrame, DataType, Field, Int64Chunked, IntoColumn, IntoSeries, NamedFrom, PolarsResult, Schema, Series,
     TimeUnit, UInt64Chunked,
@@ -12,7 +12,6 @@ use polars_arrow::array::PrimitiveArray;
 use polars_arrow::bitmap::BitmapBuilder;
 use polars_arrow::datatypes::ArrowDataType;
 use std::borrow::Cow;
-use std::ops::Range;
 
 /// Changes text on its way into a frame.
 pub(super) type CellFilter = fn(&str) -> Cow<'_, str>;
@@ -42,13 +41,9 @@ struct NumberColumn {
 }
 
 impl NumberColumn {
-    fn append(&mut self, cells: &[Option<u64>]) {
-        self.values.extend(cells.iter().map(|cell| cell.unwrap_or_default()));
-        if cells.iter().all(Option::is_some) {
-            self.present.extend_constant(cells.len(), true);
-        } else {
-            cells.iter().for_each(|cell| self.present.push(cell.is_some()));
-        }
+    fn push(&mut self, cell: Option<u64>) {
+        self.values.push(cell.unwrap_or_default());
+        self.present.push(cell.is_some());
     }
 
     fn finish(self, name: &str) -> UInt64Chunked {
@@ -65,6 +60,22 @@ impl Growing {
             Self::Number(cells) => (cells.values.len(), 0),
             Self::Flag(cells) => (cells.len(), 0),
             Self::Time(cells) => (cells.len(), 0),
+        }
+    }
+
+    fn push(&mut self, column: &RowColumn, row: usize, style: Style) {
+        match (self, column) {
+            (Self::Text(cells), text @ RowColumn::Text { .. }) => match style {
+                Style::Typed => cells.push(text.text(row)),
+                Style::Written(filter) => cells.push(text.text(row).map(filter).as_deref()),
+            },
+            (Self::Text(cells), RowColumn::Time(times)) => {
+                cells.push(times.get(row).map(|time| format_time(*time)).as_deref());
+            }
+            (Self::Number(cells), RowColumn::Number(values)) => cells.push(values.get(row).copied().flatten()),
+            (Self::Flag(cells), RowColumn::Flag(values)) => cells.push(values.get(row).copied().flatten()),
+            (Self::Time(cells), RowColumn::Time(values)) => cells.push(values.get(row).copied().unwrap_or_default()),
+            _ => debug_assert!(false, "columns of different kinds"),
         }
     }
 
@@ -121,33 +132,20 @@ impl FrameBuilder {
         self.spec.iter().map(field).collect()
     }
 
-    /// Appends some of the rows.
-    pub(super) fn append(&mut self, rows: &Rows, range: Range<usize>) {
-        self.rows += range.len();
+    /// Bytes of text gathered so far.
+    pub(super) fn text_bytes(&self) -> usize {
+        self.columns.iter().map(|column| column.size().1).sum()
+    }
+
+    /// Appends rows: column by column, for that is how they lie in memory.
+    pub(super) fn append(&mut self, rows: Picked<'_>) {
+        self.rows += rows.places.len();
         for (growing, size) in self.columns.iter_mut().zip(self.sizes.drain(..)) {
             growing.reserve(size);
         }
-        for (growing, column) in self.columns.iter_mut().zip(rows.columns()) {
-            match (growing, column) {
-                (Growing::Text(cells), RowColumn::Text { bytes, ends, present }) => match self.style {
-                    Style::Typed => cells.append(bytes, ends, present, range.clone()),
-                    Style::Written(filter) => append_written(cells, bytes, ends, present, range.clone(), filter),
-                },
-                (Growing::Text(cells), RowColumn::Time(times)) => {
-                    for time in times.get(range.clone()).unwrap_or_default() {
-                        cells.push(Some(&format_time(*time)));
-                    }
-                }
-                (Growing::Number(cells), RowColumn::Number(values)) => {
-                    cells.append(values.get(range.clone()).unwrap_or_default());
-                }
-                (Growing::Flag(cells), RowColumn::Flag(values)) => {
-                    cells.extend_from_slice(values.get(range.clone()).unwrap_or_default());
-                }
-                (Growing::Time(cells), RowColumn::Time(values)) => {
-                    cells.extend_from_slice(values.get(range.clone()).unwrap_or_default());
-                }
-                _ => debug_assert!(false, "columns of different kinds"),
+        for (number, growing) in self.columns.iter_mut().enumerate() {
+            for (column, row) in rows.cells(number) {
+                growing.push(column, row, self.style);
             }
         }
     }
@@ -163,24 +161,6 @@ impl FrameBuilder {
         let columns = self.spec.iter().zip(columns).map(|((name, _), growing)| finish(name, growing));
         let columns = columns.collect::<PolarsResult<Vec<Column>>>()?;
         DataFrame::new(height, columns).map(Some)
-    }
-}
-
-fn append_written(
-    cells: &mut TextColumn,
-    bytes: &str,
-    ends: &[usize],
-    present: &[bool],
-    range: Range<usize>,
-    filter: CellFilter,
-) {
-    let mut start = range.start.checked_sub(1).and_then(|row| ends.get(row)).copied().unwrap_or_default();
-    let ends = ends.get(range.clone()).unwrap_or_default();
-    let present = present.get(range).unwrap_or_default();
-    for (end, is_present) in ends.iter().zip(present) {
-        let text = bytes.get(start..*end).filter(|_| *is_present);
-        cells.push(text.map(filter).as_deref());
-        start = *end;
     }
 }
 

@@ -15,10 +15,9 @@ mod parquet;
 mod text;
 
 use super::ReportError;
-use crate::table::{Rows, TableId, Tables};
+use crate::table::{Picked, Rows, TableId};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -68,7 +67,9 @@ impl FromStr for Formats {
 /// One file being written.
 trait TableSink: Send {
     /// The next rows, in order.
-    fn append(&mut self, rows: &Rows, range: Range<usize>) -> Result<(), ReportError>;
+    fn append(&mut self, rows: Picked<'_>) -> Result<(), ReportError>;
+    /// Bytes of text that wait for [`Self::flush`].
+    fn pending_text(&self) -> usize;
     /// Puts what is buffered into the file.
     fn flush(&mut self) -> Result<(), ReportError>;
     /// Writes what is left and closes the file.
@@ -86,59 +87,50 @@ const CHECK_ROWS: u64 = 1024;
 struct OneTable {
     id: TableId,
     rows: u64,
+    sinks: Vec<OneFile>,
+}
+
+/// One file of a table.
+struct OneFile {
+    sink: Box<dyn TableSink>,
     rows_in_group: u64,
-    text_in_group: usize,
-    sinks: Vec<Box<dyn TableSink>>,
 }
 
 impl OneTable {
-    fn append(&mut self, rows: &Rows, folder: &Path, formats: Formats) -> Result<(), ReportError> {
-        if rows.is_empty() {
+    fn append(&mut self, rows: Picked<'_>, folder: &Path, formats: Formats) -> Result<(), ReportError> {
+        if rows.places.is_empty() {
             return Ok(());
         }
         if self.sinks.is_empty() {
-            self.sinks = open_sinks(self.id, folder, formats)?;
+            let sinks = open_sinks(self.id, folder, formats)?;
+            self.sinks = sinks.into_iter().map(|sink| OneFile { sink, rows_in_group: 0 }).collect();
         }
         let mut start = 0;
-        while start < rows.len() {
+        while start < rows.places.len() {
             let until_check = (CHECK_ROWS - self.rows % CHECK_ROWS) as usize;
-            let end = rows.len().min(start.saturating_add(until_check));
-            for sink in &mut self.sinks {
-                sink.append(rows, start..end)?;
+            let end = rows.places.len().min(start.saturating_add(until_check));
+            self.rows += (end - start) as u64;
+            let at_check = self.rows.is_multiple_of(CHECK_ROWS);
+            for file in &mut self.sinks {
+                file.append(rows.some(start..end), at_check)?;
             }
-            self.count(rows, start..end)?;
             start = end;
         }
         Ok(())
     }
+}
 
-    fn count(&mut self, rows: &Rows, range: Range<usize>) -> Result<(), ReportError> {
-        self.rows += range.len() as u64;
-        self.rows_in_group += range.len() as u64;
-        self.text_in_group += text_bytes(rows, &range);
-        let full = self.rows_in_group >= GROUP_ROWS || self.text_in_group >= GROUP_TEXT_BYTES;
-        if full && self.rows.is_multiple_of(CHECK_ROWS) {
-            for sink in &mut self.sinks {
-                sink.flush()?;
-            }
+impl OneFile {
+    fn append(&mut self, rows: Picked<'_>, at_check: bool) -> Result<(), ReportError> {
+        self.rows_in_group += rows.places.len() as u64;
+        self.sink.append(rows)?;
+        let is_full = self.rows_in_group >= GROUP_ROWS || self.sink.pending_text() >= GROUP_TEXT_BYTES;
+        if is_full && at_check {
+            self.sink.flush()?;
             self.rows_in_group = 0;
-            self.text_in_group = 0;
         }
         Ok(())
     }
-}
-
-/// Bytes of text in some of the rows.
-fn text_bytes(rows: &Rows, range: &Range<usize>) -> usize {
-    let in_column = |column: &crate::table::Column| match column {
-        crate::table::Column::Text { ends, .. } => {
-            let end_of = |row: usize| ends.get(row).copied().unwrap_or_default();
-            let first = range.start.checked_sub(1).map_or(0, end_of);
-            range.end.checked_sub(1).map_or(0, end_of).saturating_sub(first)
-        }
-        _ => 0,
-    };
-    rows.columns().iter().map(in_column).sum()
 }
 
 fn open_sinks(id: TableId, folder: &Path, formats: Formats) -> Result<Vec<Box<dyn TableSink>>, ReportError> {
@@ -177,28 +169,28 @@ impl TableWriter {
                 return Err(ReportError::FormatNotBuilt("CSV"));
             }
         }
-        let table = |id: &TableId| OneTable { id: *id, rows: 0, rows_in_group: 0, text_in_group: 0, sinks: Vec::new() };
+        let table = |id: &TableId| OneTable { id: *id, rows: 0, sinks: Vec::new() };
         Ok(Self { folder: folder.into(), formats, tables: TableId::ALL.iter().map(table).collect() })
     }
 
     /// Appends rows to a table, in the order in which they shall stand in it.
     pub fn append(&mut self, table: TableId, rows: &Rows) -> Result<(), ReportError> {
+        let places: Vec<(u16, u32)> = (0..rows.len()).map(|row| (0, row as u32)).collect();
+        self.append_picked(table, Picked { parts: &[rows], places: &places })
+    }
+
+    /// Appends rows of several parts.
+    pub fn append_picked(&mut self, table: TableId, rows: Picked<'_>) -> Result<(), ReportError> {
         match self.tables.get_mut(table as usize) {
             Some(one) => one.append(rows, &self.folder, self.formats),
             None => Ok(()),
         }
     }
 
-    /// Appends the rows of all tables, the tables side by side.
-    pub fn append_all(&mut self, tables: &Tables) -> Result<(), ReportError> {
-        let (folder, formats) = (&self.folder, self.formats);
-        self.tables.par_iter_mut().try_for_each(|one| one.append(tables.rows(one.id), folder, formats))
-    }
-
     /// Closes the files; gives the number of rows of each table that has any.
     pub fn finish(self) -> Result<BTreeMap<String, u64>, ReportError> {
         let finish = |one: OneTable| {
-            one.sinks.into_iter().try_for_each(TableSink::finish)?;
+            one.sinks.into_iter().try_for_each(|file| file.sink.finish())?;
             Ok((one.id.name().to_owned(), one.rows))
         };
         let counts: Vec<(String, u64)> = self.tables.into_par_iter().map(finish).collect::<Result<_, ReportError>>()?;

@@ -4,10 +4,9 @@ use super::TableSink;
 use crate::evidence::format_time;
 use crate::report::ReportError;
 use crate::table::schema::ColumnSpec;
-use crate::table::{Column, Rows};
+use crate::table::{Column, Picked};
 use std::fs::File;
 use std::io::Write;
-use std::ops::Range;
 use std::path::PathBuf;
 
 /// Bytes gathered before the operating system is asked to write.
@@ -30,15 +29,20 @@ impl NdjsonSink {
 }
 
 impl TableSink for NdjsonSink {
-    fn append(&mut self, rows: &Rows, range: Range<usize>) -> Result<(), ReportError> {
-        for row in range {
-            write_row(&mut self.buffer, &self.keys, rows.columns(), row)
+    fn append(&mut self, rows: Picked<'_>) -> Result<(), ReportError> {
+        for (part, row) in rows.places {
+            let columns = rows.parts.get(usize::from(*part)).map_or(&[][..], |rows| rows.columns());
+            write_row(&mut self.buffer, &self.keys, columns, *row as usize)
                 .map_err(ReportError::io("write", &self.path))?;
             if self.buffer.len() >= BUFFER_BYTES {
                 self.flush()?;
             }
         }
         Ok(())
+    }
+
+    fn pending_text(&self) -> usize {
+        self.buffer.len()
     }
 
     fn flush(&mut self) -> Result<(), ReportError> {

@@ -3,13 +3,12 @@
 use super::TableSink;
 use super::frame::{FrameBuilder, Style};
 use crate::report::ReportError;
-use crate::table::Rows;
+use crate::table::Picked;
 use crate::table::schema::ColumnSpec;
 use polars::prelude::{ParquetCompression, ParquetWriter};
 use polars_io::parquet::write::BatchedWriter;
 use std::fs::File;
 use std::io::BufWriter;
-use std::ops::Range;
 use std::path::PathBuf;
 
 pub(super) struct ParquetSink {
@@ -37,9 +36,13 @@ impl ParquetSink {
 }
 
 impl TableSink for ParquetSink {
-    fn append(&mut self, rows: &Rows, range: Range<usize>) -> Result<(), ReportError> {
-        self.pending.append(rows, range);
+    fn append(&mut self, rows: Picked<'_>) -> Result<(), ReportError> {
+        self.pending.append(rows);
         Ok(())
+    }
+
+    fn pending_text(&self) -> usize {
+        self.pending.text_bytes()
     }
 
     fn flush(&mut self) -> Result<(), ReportError> {

@@ -40,11 +40,10 @@ fn written(formats: &str, pieces: &[usize], total: usize) -> tempfile::TempDir {
     let all = stanzas(total);
     let mut next = 0;
     for piece in pieces.iter().chain(std::iter::repeat(&total)) {
-        let mut some = Rows::new(TableId::Stanzas.columns());
         let places: Vec<(u16, u32)> = (next..total.min(next + piece)).map(|row| (0, row as u32)).collect();
-        some.gather(&[all.rows(TableId::Stanzas)], &places);
-        next += some.len();
-        writer.append(TableId::Stanzas, &some).unwrap();
+        next += places.len();
+        let some = Picked { parts: &[all.rows(TableId::Stanzas)], places: &places };
+        writer.append_picked(TableId::Stanzas, some).unwrap();
         if next == total {
             break;
         }

@@ -4,7 +4,6 @@ use polars::prelude::{PolarsResult, StringChunked, polars_bail};
 use polars_arrow::array::{BinaryViewArray, View};
 use polars_arrow::bitmap::BitmapBuilder;
 use polars_arrow::datatypes::ArrowDataType;
-use std::ops::Range;
 
 /// A text column that grows.
 #[derive(Default)]
@@ -31,32 +30,11 @@ impl TextColumn {
 
     /// Appends one cell.
     pub(super) fn push(&mut self, cell: Option<&str>) {
-        let start = self.bytes.len();
-        let text = cell.unwrap_or_default().as_bytes();
-        self.bytes.extend_from_slice(text);
-        self.push_view(text, start, cell.is_some());
-    }
-
-    /// Appends some of the cells that lie back to back in `bytes`, each up to its end in `ends`.
-    pub(super) fn append(&mut self, bytes: &str, ends: &[usize], present: &[bool], range: Range<usize>) {
-        let end_of = |row: usize| ends.get(row).copied().unwrap_or_default();
-        let first = range.start.checked_sub(1).map_or(0, end_of);
-        let last = range.end.checked_sub(1).map_or(0, end_of);
-        let base = self.bytes.len();
-        let taken = bytes.as_bytes().get(first..last).unwrap_or_default();
-        self.bytes.extend_from_slice(taken);
-        self.views.reserve(range.len());
-        self.present.reserve(range.len());
-        let mut start = 0;
-        let cells = ends.get(range.clone()).unwrap_or_default().iter().zip(present.get(range).unwrap_or_default());
-        for (end, is_present) in cells {
-            let end = end.saturating_sub(first);
-            self.push_view(taken.get(start..end).unwrap_or_default(), base + start, *is_present);
-            start = end;
+        let (start, text) = (self.bytes.len(), cell.unwrap_or_default().as_bytes());
+        // A short text stands in its view.
+        if text.len() > View::MAX_INLINE_SIZE as usize {
+            self.bytes.extend_from_slice(text);
         }
-    }
-
-    fn push_view(&mut self, text: &[u8], start: usize, is_present: bool) {
         let view = match (u32::try_from(start), u32::try_from(text.len())) {
             (Ok(start), Ok(_)) => View::new_from_bytes(text, 0, start),
             _ => {
@@ -65,7 +43,7 @@ impl TextColumn {
             }
         };
         self.views.push(view);
-        self.present.push(is_present);
+        self.present.push(cell.is_some());
     }
 
     /// The column. That every view is UTF-8 within the bytes is checked once more.
