@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::secret::Masker;
+use crate::table::Tables;
 use std::sync::Arc;
 
 fn stanzas(count: usize) -> Tables {
