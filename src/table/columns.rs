@@ -155,8 +155,8 @@ impl<'a> Picked<'a> {
 
     /// The cells of a column: the part's column, and the row in it.
     pub fn cells(&self, column: usize) -> impl Iterator<Item = (&'a Column, usize)> {
-        let columns: Vec<Option<&Column>> = self.parts.iter().map(|rows| rows.columns.get(column)).collect();
-        self.places.iter().filter_map(move |(part, row)| Some(((*columns.get(usize::from(*part))?)?, *row as usize)))
+        let columns: Vec<&Column> = self.parts.iter().filter_map(|rows| rows.columns.get(column)).collect();
+        self.places.iter().filter_map(move |(part, row)| Some((*columns.get(usize::from(*part))?, *row as usize)))
     }
 }
 

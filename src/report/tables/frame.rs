@@ -63,19 +63,26 @@ impl Growing {
         }
     }
 
-    fn push(&mut self, column: &RowColumn, row: usize, style: Style) {
-        match (self, column) {
-            (Self::Text(cells), text @ RowColumn::Text { .. }) => match style {
-                Style::Typed => cells.push(text.text(row)),
-                Style::Written(filter) => cells.push(text.text(row).map(filter).as_deref()),
-            },
-            (Self::Text(cells), RowColumn::Time(times)) => {
-                cells.push(times.get(row).map(|time| format_time(*time)).as_deref());
-            }
-            (Self::Number(cells), RowColumn::Number(values)) => cells.push(values.get(row).copied().flatten()),
-            (Self::Flag(cells), RowColumn::Flag(values)) => cells.push(values.get(row).copied().flatten()),
-            (Self::Time(cells), RowColumn::Time(values)) => cells.push(values.get(row).copied().unwrap_or_default()),
-            _ => debug_assert!(false, "columns of different kinds"),
+    /// Appends cells: a column, and the row in it. Which kind they are is asked once, not of each.
+    fn extend<'a>(&mut self, cells: impl Iterator<Item = (&'a RowColumn, usize)>, style: Style) {
+        match (self, style) {
+            (Self::Text(text), Style::Typed) => cells.for_each(|(column, row)| text.push(column.text(row))),
+            (Self::Text(text), Style::Written(filter)) => cells.for_each(|(column, row)| match column {
+                RowColumn::Time(times) => text.push(times.get(row).map(|time| format_time(*time)).as_deref()),
+                column => text.push(column.text(row).map(filter).as_deref()),
+            }),
+            (Self::Number(numbers), _) => cells.for_each(|(column, row)| match column {
+                RowColumn::Number(values) => numbers.push(values.get(row).copied().flatten()),
+                _ => numbers.push(None),
+            }),
+            (Self::Flag(flags), _) => flags.extend(cells.map(|(column, row)| match column {
+                RowColumn::Flag(values) => values.get(row).copied().flatten(),
+                _ => None,
+            })),
+            (Self::Time(times), _) => times.extend(cells.map(|(column, row)| match column {
+                RowColumn::Time(values) => values.get(row).copied().unwrap_or_default(),
+                _ => 0,
+            })),
         }
     }
 
@@ -144,9 +151,7 @@ impl FrameBuilder {
             growing.reserve(size);
         }
         for (number, growing) in self.columns.iter_mut().enumerate() {
-            for (column, row) in rows.cells(number) {
-                growing.push(column, row, self.style);
-            }
+            growing.extend(rows.cells(number), self.style);
         }
     }
 
